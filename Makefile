@@ -1,0 +1,84 @@
+# Shoal's targets; `make help` lists them. All of them work inside .venv/, which `make setup` fills from requirements.lock.
+
+VENV := .venv
+PY := $(VENV)/bin/python
+BROKER ?= embedded
+FAULTS ?= kill
+RUNS ?= 20
+SEED ?= 1
+# Passed to pytest as it is, e.g. make test ARGS="-k sweep"
+ARGS ?=
+# The first of these that is Python 3.11 or later builds the environment; override with make PYTHON=...
+PYTHON ?=
+PYTHONS := $(PYTHON) python3.11 python3.12 python3.13 python3 python
+
+KERNEL_SOURCES := $(wildcard models/*.py models/*/*.py)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lock demo test lint bench chaos contracts broker-jars clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.warm ## Put everything into .venv/ from the lock file (nothing to do: no time)
+
+demo: setup ## Run the main job live on real customers (BROKER=kafka for real Apache Kafka)
+	@$(VENV)/bin/shoal demo --broker $(BROKER) $(ARGS)
+
+test: setup lint ## Lint, type-check and run the tests; on Apache Kafka too where Java 17 and Maven are
+	@if $(PY) -m streams.embedded.jars --quiet; then \
+		$(PY) -m pytest $(ARGS); \
+	else \
+		echo "skipped: the tests on real Apache Kafka, which need Java 17 or later and Maven (mvn)"; \
+		$(PY) -m pytest -m "not kafka" $(ARGS); \
+	fi
+
+lint: setup ## ruff and mypy --strict
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/mypy
+
+bench: setup ## CPU, latency and memory of the worker against the bare loop, on real Kafka
+	@$(PY) -m tests.benchmarks.bench_worker $(ARGS)
+
+chaos: setup ## Kill, restart and compare (FAULTS=kill RUNS=20 SEED=1)
+	@$(PY) -m tests.chaos.run --faults $(FAULTS) --runs $(RUNS) --seed $(SEED) $(ARGS)
+
+contracts: setup ## Write the JSON Schemas and the AsyncAPI document
+	@$(VENV)/bin/shoal contracts $(ARGS)
+
+broker-jars: setup ## Fetch Apache Kafka's jars with Maven (43 MB, once)
+	@$(PY) -m streams.embedded.jars
+
+lock: setup ## Renew requirements.lock after a change of pyproject.toml (ARGS=--upgrade for newer versions)
+	@$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
+		--no-header --no-emit-index-url $(ARGS) pyproject.toml --output-file requirements.lock
+
+clean: ## Remove the environment and everything built
+	rm -rf $(VENV) build dist deploy/kafka/target .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	find models streams tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- how .venv/ is made -------------------------------------------------------------------------------------------
+
+# uv comes first, from the lock file like everything else: it installs the rest in seconds where pip takes a minute.
+$(VENV)/.uv:
+	@for python in $(PYTHONS); do \
+		if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found=$$python; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then echo "make: no Python 3.11 or later found; install one, or say make PYTHON=/path/to/python" >&2; exit 1; fi; \
+	echo "setup: $(VENV) with $$("$$found" --version)"; \
+	"$$found" -m venv --clear $(VENV) || { \
+		echo "make: $$found cannot make virtual environments; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > $(VENV)/uv.txt
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(VENV)/uv.txt
+	@touch $@
+
+$(VENV)/.installed: requirements.lock pyproject.toml | $(VENV)/.uv
+	@echo "setup: installing what requirements.lock pins"
+	@$(VENV)/bin/uv pip sync --quiet --python $(PY) --require-hashes requirements.lock
+	@$(VENV)/bin/uv pip install --quiet --python $(PY) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The kernel is compiled once here, so that no first command waits for it.
+$(VENV)/.warm: $(VENV)/.installed $(KERNEL_SOURCES)
+	@if [ -f models/kernel/warm.py ]; then echo "setup: compiling the kernel"; $(PY) -m models.kernel.warm; fi
+	@touch $@
