@@ -28,13 +28,12 @@ demo: setup ## Run the main job live on real customers (BROKER=kafka for real Ap
 
 # Status 3 of the fetch says that Java or Maven is missing, which is no failure here.
 test: setup lint ## Lint, type-check and run the tests; on Apache Kafka too where Java 17 and Maven are
-	@missing=$$($(PY) -m streams.embedded 2>&1) || [ $$? = 3 ] || { echo "$$missing" >&2; exit 1; }; \
-	if $(PY) -m streams.embedded >/dev/null 2>&1; then \
-		$(PY) -m pytest $(ARGS); \
-	else \
-		echo "skipped: the tests on real Apache Kafka ($$missing)"; \
-		$(PY) -m pytest -m "not kafka" $(ARGS); \
-	fi
+	@status=0; said=$$($(PY) -m streams.embedded 2>&1) || status=$$?; \
+	case $$status in \
+	0) $(PY) -m pytest $(ARGS) ;; \
+	3) echo "skipped: the tests on real Apache Kafka ($$said)"; $(PY) -m pytest -m "not kafka" $(ARGS) ;; \
+	*) echo "$$said" >&2; exit $$status ;; \
+	esac
 
 lint: setup ## ruff and mypy --strict
 	@$(VENV)/bin/ruff check .

@@ -27,7 +27,6 @@ Progress = Callable[[str], None]
 
 _HOST = "127.0.0.1"
 _READY_WITHIN = 60.0
-_STOPPED_WITHIN = 15.0
 _KILLED_WITHIN = 5.0
 _TRIES = 3
 _POLL = 0.03
@@ -99,8 +98,8 @@ def broker_status(folder: Path) -> RunningBroker | None:
     return _running(home, recorded) if recorded is not None and home.alive() else None
 
 
-def stop_broker(folder: Path) -> bool:
-    """Stops the broker in `folder`: SIGTERM, and SIGKILL after a deadline. Returns whether one ran.
+def stop_broker(folder: Path, within: float = 15.0) -> bool:
+    """Stops the broker in `folder`: SIGTERM, and SIGKILL if it has not ended `within` seconds. Returns whether one ran.
 
     A folder that `start_broker` made itself is removed, also when its broker is gone already.
     """
@@ -109,7 +108,7 @@ def stop_broker(folder: Path) -> bool:
     if recorded is None:
         return False
     ran = home.alive()
-    if ran and not _signal(home, recorded.pid, signal.SIGTERM, _STOPPED_WITHIN):
+    if ran and not _signal(home, recorded.pid, signal.SIGTERM, within):
         _signal(home, recorded.pid, signal.SIGKILL, _KILLED_WITHIN)
     if ran and home.alive():
         raise LocalBrokerError(f"the broker with pid {recorded.pid} in {home.path} does not end, not even by SIGKILL")

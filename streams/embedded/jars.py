@@ -86,17 +86,16 @@ def fetch_kafka_jars() -> Path:
             f"fetching Apache Kafka {kafka_version()} needs Maven, and there is no `mvn` here: install it "
             "(Debian and Ubuntu: apt-get install maven)"
         )
-    project = libs.parents[1]
-    project.mkdir(parents=True, exist_ok=True)
-    with (project / ".fetching").open("w") as lock:
+    libs.parent.mkdir(parents=True, exist_ok=True)
+    with (libs.parent / "fetching.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not jars_present():
-            _copy_with_maven(maven, project, libs)
+            _copy_with_maven(maven, libs)
     return libs
 
 
-def _copy_with_maven(maven: str, project: Path, libs: Path) -> None:
-    pom = project / "pom.xml"
+def _copy_with_maven(maven: str, libs: Path) -> None:
+    pom = libs.parents[1] / "pom.xml"
     if not pom.is_file():
         pom.write_bytes(_pom())
     # Jars of another version must not stay on the class path.
