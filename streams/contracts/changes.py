@@ -78,9 +78,8 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class LastChange(msgspec.Struct, frozen=True):
-    """The newest change of one segmentation."""
+    """The newest change of one segmentation: when, and the segment before it."""
 
-    id: str
     at: str
     previous: str | None
 
@@ -96,4 +95,3 @@ class CustomerSegments(msgspec.Struct, frozen=True):
     last_changes: dict[str, LastChange]
     model: dict[str, int] | None
     definitions: str
-    features: dict[str, float] = {}

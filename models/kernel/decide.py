@@ -1,0 +1,204 @@
+"""Decide one customer's memberships at a time: rules, clusters, affinity, hysteresis, micro-segments, primary."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from models.features import COUNT
+from models.kernel import layout as at
+from models.kernel.rules import evaluate
+from models.kernel.score import CHURN, PURCHASE, nearest
+from models.kernel.tables import Changes, Model, Rows, Rules, Scratch
+from models.row import CATEGORY_SLOTS, MICRO_SLOTS, SEGMENTATIONS
+
+BEHAVIOUR, AFFINITY, PRIMARY = (SEGMENTATIONS.index(name) for name in ("behaviour", "affinity", "primary"))
+MICRO = len(SEGMENTATIONS)
+HYSTERESIS = ("none", "first", "immediate", "margin", "confirmed")
+FIRST, IMMEDIATE, MARGIN, CONFIRMED = 1, 2, 3, 4
+_VARIABLES = COUNT + 7
+_CATEGORY_SLOTS = CATEGORY_SLOTS
+_MICRO_SLOTS = MICRO_SLOTS
+_FLAP_MS = at.DAY_MS
+
+
+@njit(cache=True)
+def _record(
+    out: Changes, index: int, r: int, segmentation: int, previous: int, current: int, since: int, how: int, t: int, sure: float,
+    scratch: Scratch,
+) -> None:  # fmt: skip
+    n = out.count[0]
+    what = out.what[n]
+    what[0], what[1], what[2], what[3] = index, r, segmentation, previous
+    what[4], what[5], what[6], what[7] = current, since, how, t
+    out.figures[n, 0] = sure
+    out.figures[n, 1:] = scratch.x
+    out.count[0] = n + 1
+
+
+@njit(cache=True)
+def _rule(rules: Rules, s: int, present: int, scratch: Scratch) -> int:
+    """Line in rules.rules of the segment that segmentation `s` calls for, -1 if none; a held segment keeps its place."""
+    start, stop = rules.ranges[s], rules.ranges[s + 1]
+    if present:
+        for q in range(start, stop):
+            line = rules.rules[q]
+            if line[1] == present:
+                if line[4] >= 0 and evaluate(rules.code, rules.consts, line[4], line[5], scratch.x, scratch.stack) == 1.0:
+                    return q
+                break
+    for q in range(start, stop):
+        line = rules.rules[q]
+        if evaluate(rules.code, rules.consts, line[2], line[3], scratch.x, scratch.stack) == 1.0:
+            return q
+    return -1
+
+
+@njit(cache=True)
+def _sure(rules: Rules, q: int, scratch: Scratch) -> float:
+    """Confidence of a rule: that of the model it leans on, 1 where it leans on none."""
+    kind = rules.model_rule[q]
+    p = scratch.x[CHURN] if kind == 1 else scratch.x[PURCHASE] if kind == 2 else 1.0
+    return max(p, 1.0 - p) if p == p else 1.0
+
+
+@njit(cache=True)
+def _affinity(rules: Rules, rows: Rows, r: int) -> tuple[int, float]:
+    """Slot + 1 of the favourite category and its share; 0 if none stands out. The last slot, other, is nobody's favourite."""
+    total, best, most = 0.0, 0, 0.0
+    for k in range(_CATEGORY_SLOTS):
+        w = np.float64(rows.f4[r, at.CATEGORIES + k])
+        total += w
+        if k < _CATEGORY_SLOTS - 1 and w > most:
+            best, most = k + 1, w
+    if total <= 0.0 or most < rules.affinity[0] * total or most < rules.affinity[1]:
+        return 0, 0.0
+    return best, most / total
+
+
+@njit(cache=True)
+def _move(
+    rows: Rows, r: int, s: int, target: int, needed: int, how: int, sure: float, t: int, index: int, out: Changes, scratch: Scratch
+) -> bool:
+    """Hysteresis: gives whether segmentation `s` of the row changed in any byte; records a move."""
+    u1 = rows.u1
+    present = np.int64(u1[r, at.SEGMENT + s])
+    if target == present:
+        if u1[r, at.CANDIDATE + s] or u1[r, at.CONFIRMATIONS + s]:
+            u1[r, at.CANDIDATE + s] = 0
+            u1[r, at.CONFIRMATIONS + s] = 0
+            return True
+        return False
+    if present == 0:
+        how = FIRST
+    elif needed > 1:
+        if np.int64(u1[r, at.CANDIDATE + s]) == target:
+            u1[r, at.CONFIRMATIONS + s] += np.uint8(1)
+        else:
+            u1[r, at.CANDIDATE + s] = np.uint8(target)
+            u1[r, at.CONFIRMATIONS + s] = np.uint8(1)
+        if np.int64(u1[r, at.CONFIRMATIONS + s]) < needed:
+            return True
+        how = CONFIRMED
+    since = rows.i8[r, at.SINCE + s]
+    flap = present != 0 and np.int64(u1[r, at.PRIOR + s]) == target and t - since < _FLAP_MS
+    _record(out, index, r, s, present, target, since, how + (16 if flap else 0), t, sure, scratch)
+    u1[r, at.PRIOR + s] = np.uint8(present)
+    u1[r, at.SEGMENT + s] = np.uint8(target)
+    u1[r, at.CANDIDATE + s] = 0
+    u1[r, at.CONFIRMATIONS + s] = 0
+    rows.i8[r, at.SINCE + s] = t
+    rows.f4[r, at.CONFIDENCE + s] = np.float32(sure)
+    return True
+
+
+@njit(cache=True)
+def _micro(rules: Rules, rows: Rows, r: int, t: int, index: int, out: Changes, scratch: Scratch) -> bool:
+    """Ends and begins micro-segments. Those active end first; new ones take free places in the order of the definitions."""
+    changed = False
+    start, stop = rules.ranges[MICRO], rules.ranges[MICRO + 1]
+    for k in range(_MICRO_SLOTS):
+        present = np.int64(rows.u1[r, at.MICRO + k])
+        if present == 0:
+            continue
+        stays = False
+        for q in range(start, stop):
+            line = rules.rules[q]
+            if line[1] == present:
+                a, b = (line[4], line[5]) if line[4] >= 0 else (line[2], line[3])
+                stays = evaluate(rules.code, rules.consts, a, b, scratch.x, scratch.stack) == 1.0
+                break
+        if not stays:
+            since = np.int64(rows.u4[r, at.MICRO_SINCE + k]) * 1000
+            _record(out, index, r, MICRO, present, 0, since, IMMEDIATE, t, 1.0, scratch)
+            rows.u1[r, at.MICRO + k] = 0
+            rows.u4[r, at.MICRO_SINCE + k] = 0
+            changed = True
+    for q in range(start, stop):
+        line = rules.rules[q]
+        free, there = -1, False
+        for k in range(_MICRO_SLOTS - 1, -1, -1):
+            active = np.int64(rows.u1[r, at.MICRO + k])
+            there = there or active == line[1]
+            if active == 0:
+                free = k
+        if there or free < 0 or evaluate(rules.code, rules.consts, line[2], line[3], scratch.x, scratch.stack) != 1.0:
+            continue
+        _record(out, index, r, MICRO, 0, np.int64(line[1]), 0, FIRST, t, _sure(rules, q, scratch), scratch)
+        rows.u1[r, at.MICRO + free] = np.uint8(line[1])
+        rows.u4[r, at.MICRO_SINCE + free] = np.uint32(t // 1000)
+        changed = True
+    return changed
+
+
+@njit(cache=True)
+def _primary(rules: Rules, rows: Rows, r: int) -> int:
+    """Place + 1 in the priority list of the first membership that the customer holds; 0 if none."""
+    for p in range(rules.priority.shape[0]):
+        s, wanted = rules.priority[p, 0], rules.priority[p, 1]
+        if s == MICRO:
+            for k in range(_MICRO_SLOTS):
+                held = np.int64(rows.u1[r, at.MICRO + k])
+                if held != 0 and (wanted == 0 or held == wanted):
+                    return p + 1
+        elif s >= 0:
+            held = np.int64(rows.u1[r, at.SEGMENT + s])
+            if held != 0 and (wanted == 0 or held == wanted):
+                return p + 1
+    return 0
+
+
+@njit(cache=True)
+def decide(rules: Rules, model: Model, rows: Rows, r: int, t: int, index: int, out: Changes, scratch: Scratch) -> bool:
+    """Decides all memberships of row `r` at `t` from scratch.x and y; gives whether any byte of the row changed."""
+    changed = False
+    for s in range(PRIMARY):
+        present = np.int64(rows.u1[r, at.SEGMENT + s])
+        needed = np.int64(rules.confirmations[s])
+        if s == BEHAVIOUR:
+            if model.ready[2] == 0:
+                continue
+            target, first, second, now = nearest(model, scratch.y, present)
+            if present != 0 and target != present and not first < model.margin[0] * now:
+                target = present
+            sure = 1.0 - first / second if 0.0 < second < np.inf else 1.0
+            how = MARGIN
+        elif s == AFFINITY:
+            target, sure = _affinity(rules, rows, r)
+            if target == 0:
+                target = present  # a favourite stays until another stands out
+            how = IMMEDIATE
+        else:
+            q = _rule(rules, s, present, scratch)
+            if q < 0:
+                target, sure = present, 1.0
+            else:
+                target, sure = np.int64(rules.rules[q, 1]), _sure(rules, q, scratch)
+                needed = np.int64(rules.rules[q, 6])
+            how = IMMEDIATE
+        changed = _move(rows, r, s, target, needed, how, sure, t, index, out, scratch) or changed
+    changed = _micro(rules, rows, r, t, index, out, scratch) or changed
+    target = _primary(rules, rows, r)
+    if target == 0:
+        target = np.int64(rows.u1[r, at.SEGMENT + PRIMARY])
+    return _move(rows, r, PRIMARY, target, 1, IMMEDIATE, 1.0, t, index, out, scratch) or changed

@@ -1,0 +1,105 @@
+"""The two entries of the kernel: a batch of events, and a stretch of a sweep."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from models.kernel import layout as at
+from models.kernel.apply import apply, remember, seen
+from models.kernel.decide import decide
+from models.kernel.features import compute, transform
+from models.kernel.score import score
+from models.kernel.tables import F8, I8, U1, U8, Changes, Events, Model, Rows, Rules, Scratch, UndoLog
+from models.kernel.tables import MOST_CHANGES as _MOST_CHANGES
+from models.row import ROW_BYTES as _ROW_BYTES
+
+APPLIED, DUPLICATE, LATE = 0, 1, 2
+
+
+@njit(cache=True)
+def touch(rows: Rows, r: int, undo: UndoLog) -> None:
+    """Keeps the before-image of a row at its first touch in the open transaction."""
+    if undo.stamp[r]:
+        return
+    n = undo.count[0]
+    undo.stamp[r] = 1
+    undo.rows[n] = r
+    undo.images[n, :] = rows.u1[r, :]
+    undo.count[0] = n + 1
+
+
+@njit(cache=True)
+def run_events(
+    rows: Rows, undo: UndoLog, events: Events, begin: int, rules: Rules, model: Model, out: Changes, scratch: Scratch, outcome: U1
+) -> int:
+    """Applies and decides events [begin, n) in order; gives how far it came, as it stops when `out` is nearly full.
+
+    outcome [n]: APPLIED, DUPLICATE (row untouched) or LATE. The undo log needs room for every row named.
+    """
+    room = out.what.shape[0] - _MOST_CHANGES
+    for i in range(begin, events.row.shape[0]):
+        if out.count[0] > room:
+            return i
+        r = events.row[i]
+        message = events.message[i]
+        if message != 0 and seen(rows, r, message):
+            outcome[i] = DUPLICATE
+            continue
+        touch(rows, r, undo)
+        late = apply(
+            rows, r, events.times[i], events.local[i], np.int64(events.behaviour[i]), events.revenue[i], events.discount[i],
+            np.int64(events.category[i]), np.int64(events.channel[i]), np.int64(events.coupon[i]),
+        )  # fmt: skip
+        if message != 0:
+            remember(rows, r, message)
+        outcome[i] = LATE if late else APPLIED
+        t = rows.i8[r, at.LAST]
+        compute(rows, r, t, scratch.x)
+        transform(scratch.x, scratch.y)
+        score(model, scratch.x, scratch.y)
+        decide(rules, model, rows, r, t, i, out, scratch)
+    return events.row.shape[0]
+
+
+@njit(cache=True)
+def run_sweep(
+    rows: Rows, undo: UndoLog, order: I8, begin: int, end: int, t: int, hashes: U8, phase: int, phases: int, one_in: int, rules: Rules,
+    model: Model, out: Changes, scratch: Scratch, sampled: I8, samples: F8, budget: int,
+) -> tuple[int, int]:  # fmt: skip
+    """Decides rows order[begin:end] at time `t` (ms) without applying anything; gives (how far it came, samples taken).
+
+    Stops early when `out` is nearly full or `budget` rows were touched or sampled. A row is touched only if a byte of it
+    changes. Row r is sampled if hash // 256 % phases == phase and hash >> 40 % one_in == 0: its index goes to sampled, its
+    features to samples [., COUNT]. order [n]: row indices by (hash, id).
+    """
+    room = out.what.shape[0] - _MOST_CHANGES
+    taken = 0
+    image = np.empty(_ROW_BYTES, np.uint8)
+    used = 0
+    for k in range(begin, end):
+        if out.count[0] > room or used >= budget:
+            return k, taken
+        r = order[k]
+        at_time = max(t, rows.i8[r, at.LAST])
+        compute(rows, r, at_time, scratch.x)
+        transform(scratch.x, scratch.y)
+        score(model, scratch.x, scratch.y)
+        h = hashes[r]
+        if (h >> np.uint64(8)) % np.uint64(phases) == np.uint64(phase) and (h >> np.uint64(40)) % np.uint64(one_in) == 0:
+            sampled[taken] = r
+            samples[taken, :] = scratch.x[: samples.shape[1]]
+            taken += 1
+            used += 1
+        if undo.stamp[r]:
+            decide(rules, model, rows, r, at_time, k, out, scratch)
+            continue
+        image[:] = rows.u1[r, :]
+        if decide(rules, model, rows, r, at_time, k, out, scratch):
+            n = undo.count[0]
+            undo.stamp[r] = 1
+            undo.rows[n] = r
+            undo.images[n, :] = image
+            undo.count[0] = n + 1
+            used += 1
+    return end, taken
