@@ -1,0 +1,181 @@
+"""The container set-up: compose file, image, Prometheus and Grafana agree with the code and with each other."""
+
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from packaging.specifiers import SpecifierSet
+from prometheus_client import CollectorRegistry
+
+from streams.embedded import jars
+from streams.metrics import Metrics
+from streams.settings import Settings, load_settings
+
+ROOT = Path(__file__).parents[2]
+OURS = ("topics", "workers", "learner", "views")
+
+
+@cache
+def compose() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+    return loaded
+
+
+def service(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = compose()["services"][name]
+    return found
+
+
+def metrics_ports(name: str) -> list[int]:
+    """One for each process of a service."""
+    command, first = service(name)["command"], int(service(name)["environment"]["SHOAL_METRICS_PORT"])
+    processes = int(command[command.index("--processes") + 1]) if "--processes" in command else 1
+    return [first + process for process in range(processes)]
+
+
+def expressions() -> list[str]:
+    """Every query of the alerts and of the dashboard."""
+    alerts = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text(encoding="utf-8"))
+    dashboard = json.loads((ROOT / "deploy/grafana/dashboards/shoal.json").read_text(encoding="utf-8"))
+    return [rule["expr"] for group in alerts["groups"] for rule in group["rules"]] + [
+        target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", [])
+    ]
+
+
+def exported() -> dict[str, set[str]]:
+    """The labels of every series that a process exports, by the series' name."""
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    labels = {
+        metric._name: set(metric._labelnames) for metric in vars(metrics).values() if hasattr(metric, "_labelnames")
+    }
+    labels["shoal_unknown_names"] = {"name"}
+    endings = {"counter": ["_total"], "gauge": [""], "histogram": ["_bucket", "_count", "_sum"]}
+    return {
+        family.name + ending: labels.get(family.name, set())
+        for family in registry.collect()
+        for ending in endings[family.type]
+    }
+
+
+def test_ours_run_the_image_that_the_dockerfile_builds() -> None:
+    for name in OURS:
+        assert service(name)["build"] == {"context": ".", "dockerfile": "deploy/Dockerfile"}
+    assert set(compose()["services"]) == {*OURS, "kafka", "prometheus", "grafana"}
+
+
+def test_the_environment_names_settings_that_exist() -> None:
+    known = {f"SHOAL_{name.upper()}" for name in Settings.model_fields}
+    for name in OURS:
+        assert set(service(name)["environment"]) <= known
+        assert service(name)["environment"]["SHOAL_BOOTSTRAP_SERVERS"] == "kafka:19092"
+    advertised = service("kafka")["environment"]["KAFKA_ADVERTISED_LISTENERS"]
+    assert "PLAINTEXT://kafka:19092" in advertised
+
+
+def test_the_environment_is_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in OURS:
+        with monkeypatch.context() as patch:
+            for variable, value in service(name)["environment"].items():
+                patch.setenv(variable, value)
+            assert load_settings().metrics_host == "0.0.0.0"
+
+
+def test_nothing_is_open_to_other_machines() -> None:
+    published = [port for each in compose()["services"].values() for port in each.get("ports", [])]
+    assert len(published) == 4
+    assert all(port.startswith("127.0.0.1:") for port in published)
+
+
+def test_topics_are_made_before_anything_works_on_them() -> None:
+    assert service("topics")["depends_on"]["kafka"]["condition"] == "service_healthy"
+    for name in ("workers", "learner", "views"):
+        assert service(name)["depends_on"]["topics"]["condition"] == "service_completed_successfully"
+
+
+def test_health_is_asked_where_the_metrics_are() -> None:
+    for name in ("workers", "learner", "views"):
+        assert f"127.0.0.1:{metrics_ports(name)[0]}/readyz" in service(name)["healthcheck"]["test"][-1]
+
+
+def test_prometheus_scrapes_every_process() -> None:
+    jobs = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text(encoding="utf-8"))["scrape_configs"]
+    scraped = {
+        job["job_name"]: sorted(
+            [f"{host}:{found['port']}" for found in job.get("dns_sd_configs", []) for host in found["names"]]
+            + [target for group in job.get("static_configs", []) for target in group["targets"]]
+        )
+        for job in jobs
+    }
+    assert scraped == {
+        name: [f"{name}:{port}" for port in metrics_ports(name)] for name in ("workers", "learner", "views")
+    }
+
+
+def test_what_is_mounted_is_there() -> None:
+    mounts = [volume for each in compose()["services"].values() for volume in each.get("volumes", [])]
+    assert mounts
+    for source in (volume.split(":")[0] for volume in mounts):
+        assert (ROOT / source).is_dir() if source.startswith(".") else source in compose()["volumes"]
+    dashboard = service("grafana")["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    assert (ROOT / "deploy/grafana/dashboards" / Path(dashboard).name).is_file()
+
+
+def test_the_broker_is_the_one_that_the_tests_run_on() -> None:
+    assert service("kafka")["image"] == f"apache/kafka:{jars.kafka_version()}"
+
+
+@pytest.mark.parametrize("expression", expressions())
+def test_alerts_and_dashboard_ask_for_metrics_and_labels_that_are_exported(expression: str) -> None:
+    series = exported()
+    asked = set(re.findall(r"\b(?:shoal|process)_\w+", expression))
+    assert asked <= set(series), "not declared in streams/metrics.py"
+    assert asked or "up{" in expression
+    grouped = {label for group in re.findall(r"\bby \(([^)]*)\)", expression) for label in re.findall(r"\w+", group)}
+    assert grouped <= {"instance", "job", "le"}.union(*(series[name] for name in asked))
+    assert expression.count("(") == expression.count(")")
+
+
+def test_every_alert_says_what_is_wrong_and_what_to_do() -> None:
+    alerts = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text(encoding="utf-8"))
+    rules = [rule for group in alerts["groups"] for rule in group["rules"]]
+    assert len({rule["alert"] for rule in rules}) == len(rules)
+    for rule in rules:
+        assert rule["labels"]["severity"] in ("page", "ticket")
+        assert set(rule["annotations"]) == {"summary", "action"}
+
+
+def test_the_panels_of_the_dashboard_do_not_overlap() -> None:
+    dashboard = json.loads((ROOT / "deploy/grafana/dashboards/shoal.json").read_text(encoding="utf-8"))
+    taken: set[tuple[int, int]] = set()
+    for panel in dashboard["panels"]:
+        place = panel["gridPos"]
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert not cells & taken, panel["title"]
+        assert max(x for x, _ in cells) < 24
+        taken |= cells
+
+
+def test_the_image_is_built_from_files_that_are_there_and_let_through() -> None:
+    dockerfile = (ROOT / "deploy/Dockerfile").read_text(encoding="utf-8")
+    copied = {
+        source
+        for line in re.findall(r"^COPY (?!--from)(.+)$", dockerfile, flags=re.MULTILINE)
+        for source in line.split()[:-1]
+    }
+    let_through = re.findall(r"^!(.+)$", (ROOT / "deploy/Dockerfile.dockerignore").read_text(), flags=re.MULTILINE)
+    assert copied == set(let_through)
+    assert {source for source in copied if not (ROOT / source).exists()} == set()
+    (python,) = set(re.findall(r"^FROM python:([\d.]+)", dockerfile, flags=re.MULTILINE))
+    wanted = re.search(r'^requires-python = "(.+)"$', (ROOT / "pyproject.toml").read_text(), flags=re.MULTILINE)
+    assert wanted
+    assert SpecifierSet(wanted[1]).contains(python)
+    assert re.search(r"^USER shoal$", dockerfile, flags=re.MULTILINE)
