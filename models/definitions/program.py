@@ -1,0 +1,152 @@
+"""Compiles definitions into the arrays that the kernel runs. New definitions are new arrays of the same types."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.definitions import opcodes
+from models.definitions.parse import decode_definitions, encode_definitions
+from models.definitions.postfix import Instruction, Rule, compile_rule
+from models.definitions.schema import RULED, Definitions
+from models.definitions.selectors import resolve, segment_keys, segment_names
+from models.errors import DefinitionsError
+from models.row import SEGMENTATIONS
+from models.snapshot import content_hash
+
+RULE_FEATURES = 8
+RULE_COLUMNS = 7
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Program:
+    """Definitions as the kernel runs them. No array is empty: lines that nothing refers to fill them up.
+
+    code [n, 2], consts [m]: instructions of all rules (`models.definitions.opcodes`).
+    rules [R, 7]: segmentation (7: micro), segment id, start and stop of `when`, of `hold` (-1 if none), confirmations;
+    in order of segmentation, then of the file. Those of segmentation s are ranges[s] to ranges[s + 1]; ranges [9].
+    rule_features [R, 8]: variables that `when` names, in order of appearance, then -1.
+    confirmations [7]: what a move needs by segmentation. affinity [2]: min_share, min_weight.
+    priority [P, 2]: segmentation and segment id (0: any) for `primary`, whose id is the line + 1; -1 fills up.
+    keys, names: texts by segmentation (0 to 7) and segment id, "" where this document does not say.
+    stack: room that `evaluate` needs. hash: SHA-256 of `encode_definitions`.
+    """
+
+    code: NDArray[np.int32]
+    consts: NDArray[np.float64]
+    rules: NDArray[np.int32]
+    ranges: NDArray[np.int32]
+    rule_features: NDArray[np.int32]
+    confirmations: NDArray[np.int32]
+    affinity: NDArray[np.float64]
+    priority: NDArray[np.int32]
+    keys: tuple[tuple[str, ...], ...]
+    names: tuple[tuple[str, ...], ...]
+    hash: str
+    stack: int
+    definitions: Definitions
+
+
+class _Pool:
+    """Code and constants of a program under way; equal constants (bit for bit) share a place."""
+
+    def __init__(self) -> None:
+        self.code: list[tuple[int, int]] = []
+        self.places: dict[bytes, int] = {}
+        self.consts: list[float] = []
+
+    def add(self, rule: Rule) -> tuple[int, int]:
+        """Where the rule's instructions start and stop."""
+        start = len(self.code)
+        self.code.extend(self._encode(instruction) for instruction in rule.instructions)
+        return start, len(self.code)
+
+    def _encode(self, instruction: Instruction) -> tuple[int, int]:
+        word = instruction.operation | instruction.flags << 8 | instruction.i << 16 | instruction.j << 24
+        place = 0
+        if instruction.operation in (opcodes.COMPARE_CONST, opcodes.COMPARE_SCALED, opcodes.CONSTANT):
+            place = self.places.setdefault(struct.pack("<d", instruction.constant), len(self.consts))
+            if place == len(self.consts):
+                self.consts.append(instruction.constant)
+        return word, place | instruction.jump << 16
+
+
+def compile_definitions(definitions: Definitions) -> Program:
+    """The program of these definitions. Raises DefinitionsError with every fault, however they were made."""
+    data = encode_definitions(definitions)
+    definitions = decode_definitions(data, definitions.name)
+    pool = _Pool()
+    rules: list[tuple[int, ...]] = []
+    features: list[tuple[int, ...]] = []
+    ranges: list[int] = []
+    stack = 1
+    for s, segmentation in enumerate((*SEGMENTATIONS, "micro")):
+        ranges.append(len(rules))
+        for segment, when, hold, confirmations in _rules_of(definitions, segmentation):
+            compiled = compile_rule(when, f"{segmentation} {segment}, when")
+            place = pool.add(compiled)
+            stack = max(stack, compiled.stack)
+            held = (-1, -1)
+            if hold is not None:
+                holding = compile_rule(hold, f"{segmentation} {segment}, hold")
+                held = pool.add(holding)
+                stack = max(stack, holding.stack)
+            rules.append((s, segment, *place, *held, confirmations))
+            named = compiled.variables[:RULE_FEATURES]
+            features.append((*named, *[-1] * (RULE_FEATURES - len(named))))
+    ranges.append(len(rules))
+    if len(pool.consts) > opcodes.MOST_CONSTANTS:
+        raise DefinitionsError(
+            definitions.name, [f"{len(pool.consts)} different numbers in rules; at most {opcodes.MOST_CONSTANTS}"]
+        )
+    keys = segment_keys(definitions)
+    return Program(
+        code=np.array(pool.code or [(0, 0)], np.int32),
+        consts=np.array(pool.consts or [0.0], np.float64),
+        rules=np.array(rules or [(-1, 0, 0, 0, -1, -1, 1)], np.int32),
+        ranges=np.array(ranges, np.int32),
+        rule_features=np.array(features or [(-1,) * RULE_FEATURES], np.int32),
+        confirmations=_confirmations(definitions),
+        affinity=np.array([definitions.affinity.min_share, definitions.affinity.min_weight], np.float64),
+        priority=np.array(_priority(definitions, keys) or [(-1, 0)], np.int32),
+        keys=keys,
+        names=segment_names(definitions),
+        hash=content_hash(data),
+        stack=stack,
+        definitions=definitions,
+    )
+
+
+def _rules_of(definitions: Definitions, segmentation: str) -> list[tuple[int, str, str | None, int]]:
+    """(segment id, when, hold, confirmations) of each rule of a segmentation, in order."""
+    if segmentation == "micro":
+        return [(segment.id, segment.when, segment.hold, 1) for segment in definitions.micro.segments]
+    if segmentation not in RULED:
+        return []
+    ruled = definitions.ruled(segmentation)
+    return [
+        (place, segment.when, segment.hold, segment.confirmations or ruled.confirmations)
+        for place, segment in enumerate(ruled.segments, 1)
+    ]
+
+
+def _confirmations(definitions: Definitions) -> NDArray[np.int32]:
+    needed = []
+    for segmentation in SEGMENTATIONS:
+        if segmentation in RULED:
+            needed.append(definitions.ruled(segmentation).confirmations)
+        elif segmentation == "behaviour":
+            needed.append(definitions.behaviour.confirmations)
+        elif segmentation == "affinity":
+            needed.append(definitions.affinity.confirmations)
+        else:
+            needed.append(1)
+    return np.array(needed, np.int32)
+
+
+def _priority(definitions: Definitions, keys: tuple[tuple[str, ...], ...]) -> list[tuple[int, int]]:
+    found = [resolve(selector, keys) for selector in definitions.primary.priority]
+    return [line for line in found if not isinstance(line, str)]
