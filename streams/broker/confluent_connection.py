@@ -1,0 +1,301 @@
+"""A worker's link to Kafka: one member of a group, one transactional producer, and the fencing between them."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, TypeVar, cast
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Message as KafkaMessage
+
+from streams.broker import confluent_options
+from streams.broker.confluent_errors import LastError, bad_options, kafka_error, translated
+from streams.broker.confluent_producer import TransactionalProducer
+from streams.broker.confluent_reader import Watermarks, error_of, read_error, take
+from streams.broker.protocol import TP, Message, Ownership
+from streams.errors import Aborted, BrokerError
+from streams.settings import Settings
+
+_LOG = logging.getLogger(__name__)
+_ANSWER_S: Final = 10.0
+_GRACE_S: Final = 10.0
+# librdkafka's serialised group metadata: this, the generation as a native int32, then strings ended by NUL.
+_METADATA: Final = b"CGMDv2:"
+T = TypeVar("T")
+
+
+class KafkaConnection:
+    """`Connection` on Kafka."""
+
+    def __init__(self, settings: Settings, group: str, transactional_id: str) -> None:
+        """Raises BrokerError, Fenced, SettingsError."""
+        self._address = settings.bootstrap_servers
+        self._incremental = settings.protocol == "consumer"
+        self._patience_s = settings.transaction_timeout_ms / 1000 + _GRACE_S
+        self._last = LastError()
+        # First: from here on a predecessor's open transaction holds nobody up, and its offsets are stable.
+        self._producer = TransactionalProducer(settings, transactional_id)
+        try:
+            options = confluent_options.member(settings, group, transactional_id)
+            self._consumer = Consumer(options | {"error_cb": self._last})
+        except KafkaException as raised:
+            self._producer.close()
+            raise bad_options(raised) from raised
+        self._watermarks = Watermarks(settings, transactional_id)
+        self._name = f"{transactional_id}, group {group}"
+        self._ownership: Ownership | None = None
+        self._metadata = b""
+        self._owned: set[TP] = set()
+        # A paused partition goes on being fetched until more than a batch of it is held here: a short pause, as at each
+        # tick, then costs nothing, where librdkafka drops all it has fetched and asks the broker again.
+        self._paused: set[TP] = set()
+        self._stopped: set[TP] = set()
+        self._held: dict[TP, deque[KafkaMessage]] = {}
+        self._moved = False
+        self._raised: BaseException | None = None
+        self.begin = self._producer.begin
+        self.produce = self._producer.produce
+        self.abort = self._producer.abort
+
+    def subscribe(self, topics: Sequence[str], ownership: Ownership) -> None:
+        """Joins the group. Partitions arrive through `ownership`, from inside `poll`."""
+        self._ownership = ownership
+        self._consumer.subscribe(
+            list(topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+        )
+
+    def poll(self, limit: int, timeout: float) -> Sequence[Message]:
+        """At most `limit` records of partitions not paused; waits `timeout` seconds for the first.
+
+        Raises what `ownership` raised, BrokerError and TopicError.
+        """
+        kept = self._kept(limit) if self._held else []
+        messages = take(self._consumer, limit - len(kept), 0 if kept else timeout) if len(kept) < limit else []
+        if any(map(error_of, messages)):
+            messages = self._without_errors(messages)
+        if kept:
+            messages = kept + messages
+        if self._moved or self._paused:
+            messages = self._of_ours(messages, limit)
+        if self._raised is not None:
+            # What was read is not lost: it comes with the next poll, unless the caller seeks.
+            self._hold(messages)
+            raised, self._raised = self._raised, None
+            raise raised
+        # Topic, partition and offset are None in errors only, which are out.
+        return cast("list[Message]", messages)
+
+    def pause(self, partitions: Sequence[TP]) -> None:
+        """No more records of these from poll, also none that were fetched already."""
+        self._paused.update(self._ours(partitions, "pause"))
+
+    def resume(self, partitions: Sequence[TP]) -> None:
+        """Reads on where the last record returned, or `seek`, left off."""
+        ours = self._ours(partitions, "resume")
+        stopped = [tp for tp in ours if tp in self._stopped]
+        if stopped:
+            self._consumer.resume(_asked(stopped))
+            self._stopped.difference_update(stopped)
+        self._paused.difference_update(ours)
+
+    def seek(self, partition: TP, offset: int) -> None:
+        """The next record is the one at `offset`."""
+        self._ours([partition], "seek in")
+        running = partition not in self._stopped
+        # Paused first (librdkafka 3471).
+        self._stop(partition)
+        self._held.pop(partition, None)
+        self._insist(
+            lambda: self._consumer.seek(TopicPartition(partition.topic, partition.partition, offset)),
+            f"seeking offset {offset} of {partition.topic}-{partition.partition}",
+            KafkaError._STATE,
+        )
+        if running and partition not in self._paused:
+            self._consumer.resume(_asked([partition]))
+            self._stopped.discard(partition)
+
+    def committed(self, partitions: Sequence[TP]) -> dict[TP, int]:
+        """The group's next offsets, stable ones only (waits for open transactions); -1 where none."""
+        found = self._insist(
+            lambda: self._consumer.committed(_asked(partitions), _ANSWER_S),
+            f"asking for committed offsets of {len(partitions)} partitions",
+            KafkaError._TIMED_OUT,
+        )
+        offsets = {}
+        for one in found:
+            if one.error is not None:
+                raise translated(one.error, f"{self._name}: committed offset of {one.topic}-{one.partition}")
+            offsets[TP(one.topic, one.partition)] = max(one.offset, -1)
+        return offsets
+
+    def watermarks(self, partition: TP) -> tuple[int, int]:
+        """First offset kept and the high watermark, asked of the broker, never cached."""
+        return self._watermarks(partition)
+
+    def commit(self, offsets: Mapping[TP, int]) -> None:
+        """Sends these next offsets of the group with the transaction and commits it; returns when it is durable.
+
+        Raises Aborted, Fenced, Unknown.
+        """
+        # With KIP-848 a member's epoch moves on without a rebalance. With the classic protocol the generation at which
+        # the partitions came stays the one to show: a client that has been expelled shows none, and with none the
+        # broker would let the commit pass.
+        metadata = self._consumer.consumer_group_metadata() if self._incremental else self._metadata
+        if offsets and not _is_member(metadata):
+            raise Aborted(f"{self._name}: not a member any more, so the offsets cannot be committed; abort and poll")
+        self._producer.commit_with(offsets, metadata)
+
+    def close(self) -> None:
+        """Leaves the group (revoked is called) and frees everything; aborts what is open."""
+        try:
+            self._consumer.close()
+        finally:
+            self._watermarks.close()
+            self._producer.close()
+        if self._raised is not None:
+            raised, self._raised = self._raised, None
+            raise raised
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if self._incremental:
+            consumer.incremental_assign(partitions)
+        else:
+            consumer.assign(partitions)
+        # Within the callback: nothing has been fetched yet.
+        consumer.pause(partitions)
+        self._metadata = consumer.consumer_group_metadata()
+        arrived = _sorted(partitions)
+        self._owned.update(arrived)
+        self._paused.update(arrived)
+        self._stopped.update(arrived)
+        self._moved = True
+        if self._ownership is not None and arrived:
+            self._tell(self._ownership.assigned, arrived)
+
+    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if self._ownership is not None:
+            self._give_up(consumer, partitions, self._ownership.revoked)
+
+    def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._metadata = b""
+        if self._ownership is not None:
+            self._give_up(consumer, partitions, self._ownership.lost)
+
+    def _give_up(
+        self, consumer: Consumer, partitions: list[TopicPartition], tell: Callable[[Sequence[TP]], None]
+    ) -> None:
+        gone = _sorted(partitions)
+        if gone:
+            self._tell(tell, gone)
+        if self._incremental:
+            consumer.incremental_unassign(partitions)
+        else:
+            consumer.unassign()
+        for tp in gone:
+            self._held.pop(tp, None)
+        for which in (self._owned, self._paused, self._stopped):
+            which.difference_update(gone)
+        self._moved = True
+
+    def _tell(self, tell: Callable[[Sequence[TP]], None], partitions: Sequence[TP]) -> None:
+        # An exception must not cross librdkafka's frames; poll and close raise it.
+        try:
+            tell(partitions)
+        except BaseException as raised:  # noqa: BLE001
+            if self._raised is None:
+                self._raised = raised
+
+    def _without_errors(self, messages: list[KafkaMessage]) -> list[KafkaMessage]:
+        records = []
+        for message in messages:
+            error = message.error()
+            if error is None:
+                records.append(message)
+            elif error.retriable() or error.code() in (KafkaError._MAX_POLL_EXCEEDED, KafkaError._TRANSPORT):
+                # Of no consequence by itself, or followed by a rebalance that tells what was lost.
+                _LOG.warning("%s: %s", self._name, error.str())
+            elif self._raised is None:
+                self._raised = read_error(error, message)
+        return records
+
+    def _of_ours(self, messages: list[KafkaMessage], limit: int) -> list[KafkaMessage]:
+        """Without those of partitions that went away during this poll; those of paused ones are held."""
+        records, early = [], []
+        for message in messages:
+            tp = _where(message)
+            if tp not in self._paused:
+                if tp in self._owned:
+                    records.append(message)
+            elif tp not in self._stopped:
+                early.append(message)
+        self._hold(early)
+        for tp, held in self._held.items():
+            if len(held) >= limit and tp in self._paused:
+                self._stop(tp)
+        self._moved = False
+        return records
+
+    def _hold(self, messages: list[KafkaMessage]) -> None:
+        for message in messages:
+            self._held.setdefault(_where(message), deque()).append(message)
+
+    def _kept(self, limit: int) -> list[KafkaMessage]:
+        """Up to `limit` of the held records of partitions that go on, in their order."""
+        records: list[KafkaMessage] = []
+        for tp in [tp for tp in self._held if tp not in self._paused]:
+            held = self._held[tp]
+            while held and len(records) < limit:
+                records.append(held.popleft())
+            if not held:
+                del self._held[tp]
+        return records
+
+    def _stop(self, partition: TP) -> None:
+        """Has librdkafka fetch no more; it drops what it has and, when resumed, begins after what it gave out."""
+        if partition not in self._stopped:
+            self._consumer.pause(_asked([partition]))
+            self._stopped.add(partition)
+
+    def _ours(self, partitions: Sequence[TP], doing: str) -> Sequence[TP]:
+        for tp in partitions:
+            if tp not in self._owned:
+                raise BrokerError(f"{self._name}: cannot {doing} {tp.topic}-{tp.partition}: it is not assigned here")
+        return partitions
+
+    def _insist(self, call: Callable[[], T], doing: str, again: int) -> T:
+        """Calls until it does not fail with `again` any more, within a transaction's time."""
+        deadline = time.monotonic() + self._patience_s
+        while True:
+            try:
+                return call()
+            except KafkaException as raised:
+                error = kafka_error(raised)
+                if (error.code() != again and not error.retriable()) or time.monotonic() >= deadline:
+                    raise translated(error, f"{self._name}: {doing} at {self._address}") from raised
+                time.sleep(0.002)
+
+
+def _where(message: KafkaMessage) -> TP:
+    return TP(cast("str", message.topic()), cast("int", message.partition()))
+
+
+def _asked(partitions: Iterable[TP]) -> list[TopicPartition]:
+    return [TopicPartition(tp.topic, tp.partition) for tp in partitions]
+
+
+def _sorted(partitions: list[TopicPartition]) -> list[TP]:
+    return sorted(TP(one.topic, one.partition) for one in partitions)
+
+
+def _is_member(metadata: bytes) -> bool:
+    """Whether the broker will check these: a generation and a member id are there."""
+    begin = len(_METADATA)
+    if not metadata.startswith(_METADATA):
+        return False
+    generation = int.from_bytes(metadata[begin : begin + 4], sys.byteorder, signed=True)
+    member = metadata[begin + 4 :].split(b"\0")[1]
+    return generation >= 0 and member != b""

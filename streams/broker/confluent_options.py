@@ -1,0 +1,103 @@
+"""librdkafka's options for each kind of client, with the reason for every value that is not the default."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Literal
+
+from streams.settings import Settings
+
+Options = dict[str, Any]
+
+_LOG = logging.getLogger("shoal.kafka")
+
+FETCH_WAIT_MS = 20
+"""How long the broker may hold a fetch. A resumed or sought partition is fetched when the fetch under way is back: with
+the default of 500 ms that is half a second each time (measured)."""
+
+
+def common(settings: Settings, client: str) -> Options:
+    """What all clients share."""
+    return {
+        "bootstrap.servers": settings.bootstrap_servers,
+        "client.id": client,
+        "logger": _LOG,
+        # A broker that is back is noticed within a second.
+        "reconnect.backoff.ms": 100,
+        "reconnect.backoff.max.ms": 1_000,
+    }
+
+
+def reading(settings: Settings, client: str, isolation: Literal["read_committed", "read_uncommitted"]) -> Options:
+    """A consumer that takes whole batches and commits nothing by itself."""
+    return common(settings, client) | {
+        "isolation.level": isolation,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "fetch.wait.max.ms": FETCH_WAIT_MS,
+        # The default, 1 s, stalls a reader that is faster than its queue.
+        "fetch.queue.backoff.ms": 5,
+        "check.crcs": False,
+        "queued.min.messages": 100_000,
+        "queued.max.messages.kbytes": 65_536,
+    }
+
+
+def member(settings: Settings, group: str, client: str) -> Options:
+    """A worker's consumer: partition p of all its topics goes to one member, under both group protocols."""
+    options = reading(settings, client, "read_committed") | {"group.id": group, "auto.offset.reset": "earliest"}
+    if settings.protocol == "consumer":
+        options |= {"group.protocol": "consumer", "group.remote.assignor": "range"}
+    else:
+        options |= {
+            "group.protocol": "classic",
+            "partition.assignment.strategy": "range",
+            "session.timeout.ms": settings.session_timeout_ms,
+            # A member hears of a rebalance with its next heartbeat.
+            "heartbeat.interval.ms": max(100, min(1_000, settings.session_timeout_ms // 5)),
+        }
+    return options | settings.kafka
+
+
+def reader(settings: Settings, name: str) -> Options:
+    """A consumer of given partitions. It never joins the group that librdkafka wants named."""
+    return (
+        reading(settings, name, "read_committed")
+        | {
+            "group.id": f"{settings.prefix}reader",
+            # An offset that is gone is an error: reading on somewhere else would lose records without a word.
+            "auto.offset.reset": "error",
+            # The end of a partition says how far past commit markers and aborted records the reader has come.
+            "enable.partition.eof": True,
+        }
+        | settings.kafka
+    )
+
+
+def looker(settings: Settings, name: str) -> Options:
+    """A consumer that asks for watermarks only. A read_committed one gets the last stable offset as the high one."""
+    return (
+        reading(settings, f"{name}-watermarks", "read_uncommitted")
+        | {"group.id": f"{settings.prefix}reader"}
+        | settings.kafka
+    )
+
+
+def transactional(settings: Settings, transactional_id: str) -> Options:
+    """A transactional producer; idempotence, acks=all and endless retries within the transaction come with it."""
+    return (
+        common(settings, transactional_id)
+        | {
+            "transactional.id": transactional_id,
+            "transaction.timeout.ms": settings.transaction_timeout_ms,
+            # As Java's clients choose partitions where none is given.
+            "partitioner": "murmur2_random",
+            "linger.ms": 5,
+            "batch.size": 1_000_000,
+            "queue.buffering.max.messages": 1_000_000,
+            "queue.buffering.max.kbytes": 1_048_576,
+            # Successes need no call into Python; a failure says which record it was.
+            "delivery.report.only.error": True,
+        }
+        | settings.kafka
+    )

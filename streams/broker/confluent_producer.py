@@ -1,0 +1,163 @@
+"""The transactional producer: the worker's outputs, the learner's lock. Every error becomes one of Shoal's."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from streams.broker import confluent_options
+from streams.broker.confluent_errors import LastError, bad_options, kafka_error, translated
+from streams.broker.protocol import TP, Headers
+from streams.errors import Aborted, BrokerError, Fenced, Unknown
+from streams.settings import Settings
+
+_OPEN_WITHIN_S = 30.0
+# What a call may take beyond the transaction's own time before the broker counts as gone.
+_GRACE_S = 10.0
+_PAUSE_S = 0.1
+
+
+class TransactionalProducer:
+    """One transactional.id; opening it fences the producer before, whose open transaction is aborted. A `Writer`.
+
+    After Fenced, Unknown or a plain BrokerError it is of no more use: close it.
+    """
+
+    def __init__(self, settings: Settings, transactional_id: str) -> None:
+        """Raises BrokerError when no broker answers within half a minute, Fenced, SettingsError."""
+        self._id = transactional_id
+        self._address = settings.bootstrap_servers
+        self._patience_s = settings.transaction_timeout_ms / 1000 + _GRACE_S
+        self._last = LastError()
+        self._undelivered: str | None = None
+        self._open = False
+        options = confluent_options.transactional(settings, transactional_id)
+        options |= {"error_cb": self._last, "on_delivery": self._not_delivered}
+        try:
+            self._producer = Producer(options)
+        except KafkaException as raised:
+            raise bad_options(raised) from raised
+        self._produce = self._producer.produce
+        self._insist(
+            lambda: self._producer.init_transactions(2.0),
+            f"opening the transactional id {transactional_id!r}",
+            time.monotonic() + _OPEN_WITHIN_S,
+        )
+
+    def begin(self) -> None:
+        """Opens a transaction."""
+        try:
+            self._producer.begin_transaction()
+        except KafkaException as raised:
+            raise translated(kafka_error(raised), f"{self._id}: beginning a transaction") from raised
+        self._undelivered = None
+        self._open = True
+
+    def produce(
+        self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers | None = None
+    ) -> None:
+        """Into the open transaction; waits while the queue is full. Raises Aborted, Fenced, BrokerError."""
+        try:
+            if headers is None:
+                self._produce(topic, value, key, partition)
+            else:
+                self._produce(topic, value, key, partition, headers=list(headers))
+        except BufferError:
+            self._wait_for_room(topic)
+            self.produce(topic, partition, key, value, headers)
+        except KafkaException as raised:
+            raise self._refused(kafka_error(raised), topic, partition, len(value or b"")) from raised
+
+    def commit(self) -> None:
+        """Commits; returns when it is durable. Raises Aborted, Fenced, Unknown."""
+        self._commit(time.monotonic() + self._patience_s)
+
+    def commit_with(self, offsets: Mapping[TP, int], metadata: bytes) -> None:
+        """Commits the transaction together with a group's next offsets. Raises Aborted, Fenced, Unknown."""
+        deadline = time.monotonic() + self._patience_s
+        if offsets:
+            positions = [TopicPartition(tp.topic, tp.partition, offset) for tp, offset in offsets.items()]
+            # The time-out is ignored by librdkafka (its issue 5456): with the broker away this takes the transaction's.
+            self._insist(
+                lambda: self._producer.send_offsets_to_transaction(positions, metadata),
+                f"{self._id}: sending offsets to the transaction",
+                deadline,
+            )
+        self._commit(deadline)
+
+    def abort(self) -> None:
+        """Gives the open transaction up; nothing to do when there is none. Raises Fenced, BrokerError."""
+        if not self._open:
+            return
+        self._insist(
+            self._producer.abort_transaction,
+            f"{self._id}: aborting a transaction",
+            time.monotonic() + self._patience_s,
+        )
+        self._open = False
+
+    def close(self) -> None:
+        """Frees everything; what is open is aborted by us, or by the broker after transaction_timeout_ms."""
+        try:
+            self.abort()
+        except BrokerError:
+            # Fenced or out of reach: the broker has aborted it or will.
+            self._open = False
+        self._producer.purge()
+        self._producer.close()
+
+    def _commit(self, deadline: float) -> None:
+        doing = f"{self._id}: committing a transaction"
+        try:
+            self._insist(self._producer.commit_transaction, doing, deadline)
+        except (Aborted, Fenced) as error:
+            if self._undelivered is not None:
+                raise type(error)(f"{error}. Not delivered: {self._undelivered}") from error
+            raise
+        except BrokerError as error:
+            raise Unknown(f"{error}. Nobody knows whether it was committed: restore from the changelog") from error
+        self._open = False
+
+    def _insist(self, call: Callable[[], None], doing: str, deadline: float) -> None:
+        """Calls again what may be called again. At the deadline, and for all else, raises what it means."""
+        while True:
+            try:
+                call()
+            except KafkaException as raised:
+                error = kafka_error(raised)
+                if not error.retriable() or error.fatal() or error.txn_requires_abort():
+                    raise translated(error, doing) from raised
+                if time.monotonic() >= deadline or self._last.refused:
+                    raise BrokerError(
+                        f"{doing}: the broker at {self._address} does not answer ({self._last.reason()}; "
+                        f"{error.name()}). Is it running, and is bootstrap_servers right?"
+                    ) from raised
+                time.sleep(_PAUSE_S)
+            else:
+                return
+
+    def _wait_for_room(self, topic: str) -> None:
+        """Until the queue has taken in what was sent, or the transaction's time is over."""
+        deadline = time.monotonic() + self._patience_s
+        full = len(self._producer)
+        while len(self._producer) >= full:
+            self._producer.poll(0.05)
+            if time.monotonic() >= deadline:
+                raise Aborted(
+                    f"{self._id}: producing to {topic}: the queue of {full} records did not get shorter for "
+                    f"{self._patience_s:.0f} s; {self._address} does not take them ({self._last.reason()})"
+                )
+
+    def _refused(self, error: KafkaError, topic: str, partition: int, size: int) -> BrokerError:
+        doing = f"{self._id}: producing {size} bytes to {topic}-{partition}"
+        if self._last.fatal is not None:
+            return translated(self._last.fatal, doing)
+        if error.code() == KafkaError._STATE and self._open:
+            return Aborted(f"{doing}: the transaction has failed already ({self._undelivered or error.str()})")
+        return translated(error, doing)
+
+    def _not_delivered(self, error: KafkaError | None, message: Message) -> None:
+        if error is not None and self._undelivered is None:
+            self._undelivered = f"{message.topic()}-{message.partition()}: {error.str()}"
