@@ -17,7 +17,6 @@ from models.definitions.opcodes import (
     CONSTANT,
     DIVIDE,
     FAIL,
-    MAX,
     MIN,
     MULTIPLY,
     NEGATE,
@@ -26,7 +25,7 @@ from models.definitions.opcodes import (
 )
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", forceinline=True)
 def evaluate(
     code: NDArray[np.int32],
     consts: NDArray[np.float64],
@@ -43,8 +42,8 @@ def evaluate(
     at = start
     top = 0
     while at < stop:
-        word = code[at, 0]
-        operand = code[at, 1]
+        word = code[np.uint32(at), 0]
+        operand = code[np.uint32(at), 1]
         operation = word & 0xFF
         if operation <= COMPARE_STACK:
             if operation == COMPARE_CONST:
@@ -55,8 +54,8 @@ def evaluate(
                 b = x[np.uint32(word >> 24)] * consts[np.uint32(operand & 0xFFFF)]
             else:
                 top -= 2
-                a = stack[top]
-                b = stack[top + 1]
+                a = stack[np.uint32(top)]
+                b = stack[np.uint32(top + 1)]
             order = np.int32(a < b) | (np.int32(a == b) << 1) | (np.int32(a > b) << 2)
             satisfied = np.int32(((word >> 8) & order) != 0)
             if satisfied == (word >> 11) & 1:
@@ -69,41 +68,37 @@ def evaluate(
             continue
         at += 1
         if operation == VARIABLE:
-            stack[top] = x[np.uint32((word >> 16) & 0xFF)]
+            stack[np.uint32(top)] = x[np.uint32((word >> 16) & 0xFF)]
             top += 1
         elif operation == CONSTANT:
-            stack[top] = consts[np.uint32(operand & 0xFFFF)]
+            stack[np.uint32(top)] = consts[np.uint32(operand & 0xFFFF)]
             top += 1
-        elif operation <= MAX:
+        elif operation >= NEGATE:
+            a = stack[np.uint32(top - 1)]
+            if operation == NEGATE:
+                a = -a
+            elif operation == ABS:
+                a = abs(a)
+            else:
+                a = math.log1p(a) if a > -1.0 else math.nan
+            stack[np.uint32(top - 1)] = a
+        else:
             top -= 1
-            b = stack[top]
-            a = stack[top - 1]
+            a, b = stack[np.uint32(top - 1)], stack[np.uint32(top)]
             if operation == ADD:
-                result = a + b
+                a += b
             elif operation == SUBTRACT:
-                result = a - b
+                a -= b
             elif operation == MULTIPLY:
-                result = a * b
+                a *= b
             elif operation == DIVIDE:
-                result = a / b if b != 0.0 else math.nan
+                a = a / b if b != 0.0 else math.nan
             elif math.isnan(a) or math.isnan(b):
-                result = math.nan
+                a = math.nan
             elif operation == MIN:
                 if b < a:
-                    result = b
-                else:
-                    result = a
+                    a = b
             elif b > a:
-                result = b
-            else:
-                result = a
-            stack[top - 1] = result
-        else:
-            a = stack[top - 1]
-            if operation == NEGATE:
-                stack[top - 1] = -a
-            elif operation == ABS:
-                stack[top - 1] = abs(a)
-            else:
-                stack[top - 1] = math.log1p(a) if a > -1.0 else math.nan
+                a = b
+            stack[np.uint32(top - 1)] = a
     return 1.0
