@@ -91,6 +91,8 @@ class Metrics:
         )
         registry.register(self.end_to_end_seconds)
         self.restore_progress_ratio = gauge("restore_progress_ratio", "How much of the state is restored, 0 to 1")
+        # A process without state, or with all of it, has nothing left to restore.
+        self.restore_progress_ratio.set(1.0)
         self.restore_seconds = histogram("restore_seconds", "Time to restore a partition's state", _LONG_BUCKETS)
         self.sweep_seconds = histogram("sweep_seconds", "Time of a sweep over a partition", _LONG_BUCKETS)
         self.sweep_rows = counter("sweep_rows", "Customers that sweeps looked at")

@@ -131,7 +131,7 @@ TOPICS: tuple[Topic, ...] = (
         "models",
         1,
         "compact",
-        key="content hash, manifest or status",
+        key="snapshot|hash, manifest|epoch, definitions|hash, status|definitions",
         holds="snapshots, manifests, definitions and taxonomy",
         tuning={"min.cleanable.dirty.ratio": "0.5"},
     ),
