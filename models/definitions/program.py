@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.definitions import opcodes
-from models.definitions.parse import decode_definitions, encode_definitions
 from models.definitions.postfix import Instruction, Rule, compile_rule
-from models.definitions.schema import RULED, Definitions
+from models.definitions.schema import decode_definitions, encode_definitions
+from models.definitions.segments import RULED, Definitions
 from models.definitions.selectors import resolve, segment_keys, segment_names
 from models.errors import DefinitionsError
 from models.row import SEGMENTATIONS
@@ -29,7 +29,8 @@ class Program:
     rules [R, 7]: segmentation (7: micro), segment id, start and stop of `when`, of `hold` (-1 if none), confirmations;
     in order of segmentation, then of the file. Those of segmentation s are ranges[s] to ranges[s + 1]; ranges [9].
     rule_features [R, 8]: variables that `when` names, in order of appearance, then -1.
-    confirmations [7]: what a move needs by segmentation. affinity [2]: min_share, min_weight.
+    confirmations [7]: what a move needs by segmentation. affinity [2]: min_share, min_weight;
+    affinity_name: a template with {category}.
     priority [P, 2]: segmentation and segment id (0: any) for `primary`, whose id is the line + 1; -1 fills up.
     keys, names: texts by segmentation (0 to 7) and segment id, "" where this document does not say.
     stack: room that `evaluate` needs. hash: SHA-256 of `encode_definitions`.
@@ -42,6 +43,7 @@ class Program:
     rule_features: NDArray[np.int32]
     confirmations: NDArray[np.int32]
     affinity: NDArray[np.float64]
+    affinity_name: str
     priority: NDArray[np.int32]
     keys: tuple[tuple[str, ...], ...]
     names: tuple[tuple[str, ...], ...]
@@ -111,6 +113,7 @@ def compile_definitions(definitions: Definitions) -> Program:
         rule_features=np.array(features or [(-1,) * RULE_FEATURES], np.int32),
         confirmations=_confirmations(definitions),
         affinity=np.array([definitions.affinity.min_share, definitions.affinity.min_weight], np.float64),
+        affinity_name=definitions.affinity.name,
         priority=np.array(_priority(definitions, keys) or [(-1, 0)], np.int32),
         keys=keys,
         names=segment_names(definitions),

@@ -1,111 +1,182 @@
-"""What the definitions say: the segments of each segmentation, their rules, hysteresis and priorities, as structs."""
+"""Reads definitions from TOML, or from their record in the topic `models`, with every fault at once; writes records."""
 
 from __future__ import annotations
 
-from typing import Final
-
 import msgspec
 
-RULED: Final = ("lifecycle", "value", "intent", "offer")
-"""The segmentations that rules decide; micro-segments are too, but of these a customer has one at a time."""
+from models.definitions.postfix import compile_rule
+from models.definitions.reading import Table, read_toml
+from models.definitions.segments import (
+    MOST_CONFIRMATIONS,
+    MOST_MICRO,
+    MOST_SEGMENTS,
+    Affinity,
+    Behaviour,
+    Definitions,
+    Micro,
+    MicroSegment,
+    Offer,
+    Primary,
+    Recommend,
+    Ruled,
+    Segment,
+)
+from models.definitions.selectors import resolve, segment_keys
+from models.errors import DefinitionsError
+from models.row import CATEGORY_SLOTS
 
-MOST_SEGMENTS: Final = 255
-MOST_MICRO: Final = 64
-MOST_CONFIRMATIONS: Final = 255
+_MOST_RULE = 10_000
+"""Rules are measured by the compiler, whose fault says more."""
 
-
-class Segment(msgspec.Struct, frozen=True):
-    """One segment of a ruled segmentation; its id is its position in the file, from 1.
-
-    The first whose `when` is true wins; while `hold` of the present one is true, the customer stays. A move needs
-    `confirmations` evaluations in a row (None: as the segmentation says).
-    """
-
-    key: str
-    name: str
-    description: str
-    when: str
-    hold: str | None = None
-    confirmations: int | None = None
-
-
-class Ruled(msgspec.Struct, frozen=True):
-    """A segmentation that rules decide."""
-
-    segments: tuple[Segment, ...]
-    confirmations: int = 1
+_encoder = msgspec.json.Encoder(order="deterministic")
 
 
-class Behaviour(msgspec.Struct, frozen=True):
-    """The segmentation of the clusters."""
-
-    confirmations: int = 2
-
-
-class Affinity(msgspec.Struct, frozen=True):
-    """The favourite category: one with at least `min_share` of all weight, and `min_weight`. `name`: a template."""
-
-    min_share: float = 0.4
-    min_weight: float = 2.0
-    confirmations: int = 1
-    name: str = "Loves {category}"
+def parse_definitions(text: str, where: str) -> Definitions:
+    """Definitions written in TOML. Raises DefinitionsError, which names `where` and lists every fault."""
+    return _read(read_toml(text, where), where)
 
 
-class MicroSegment(msgspec.Struct, frozen=True):
-    """A small group that lies across the others. `id`, 1 to 64, is its own for ever; it ends when `hold` (or, without
-    one, `when`) is no longer true. `approved_by`: who let it go live."""
-
-    id: int
-    key: str
-    name: str
-    description: str
-    when: str
-    approved_by: str
-    hold: str | None = None
+def encode_definitions(definitions: Definitions) -> bytes:
+    """Canonical JSON: the record in the topic `models`, whose SHA-256 is its key."""
+    return _encoder.encode(definitions)
 
 
-class Micro(msgspec.Struct, frozen=True):
-    """The micro-segments, in the order in which they take a customer's free places."""
-
-    segments: tuple[MicroSegment, ...] = ()
-
-
-class Primary(msgspec.Struct, frozen=True):
-    """Which membership speaks for the customer: the first held of selectors as `lifecycle:at_risk` or `affinity:*`."""
-
-    priority: tuple[str, ...] = ()
+def decode_definitions(data: bytes, where: str = "definitions") -> Definitions:
+    """The definitions of a record, checked like a file. Raises DefinitionsError with every fault."""
+    try:
+        content = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise DefinitionsError(where, [f"not JSON: {error}"]) from error
+    return _read(content, where)
 
 
-class Offer(msgspec.Struct, frozen=True):
-    """What to offer to customers of a segment, e.g. of `offer:discount_seeker`."""
+def _read(content: object, where: str) -> Definitions:
+    faults: list[str] = []
+    top = Table(content, "", faults)
+    definitions = Definitions(
+        version=top.integer("version", 1, 1_000_000),
+        name=top.text("name", most=100),
+        lifecycle=_ruled(top.table("lifecycle")),
+        value=_ruled(top.table("value")),
+        intent=_ruled(top.table("intent")),
+        offer=_ruled(top.table("offer")),
+        behaviour=_behaviour(top.table("behaviour")),
+        affinity=_affinity(top.table("affinity")),
+        micro=_micro(top.table("micro")),
+        primary=_primary(top.table("primary")),
+        recommend=_recommend(top.table("recommend")),
+    )
+    top.close()
+    keys = segment_keys(definitions)
+    for selector in definitions.primary.priority:
+        _note_selector(faults, "primary.priority", resolve(selector, keys))
+    for offer in definitions.recommend.offers:
+        _note_selector(faults, "recommend.offers", resolve(offer.segment, keys))
+    if faults:
+        raise DefinitionsError(where, faults)
+    return definitions
 
-    segment: str
-    offer: str
+
+def _note_selector(faults: list[str], path: str, found: tuple[int, int] | str) -> None:
+    if isinstance(found, str):
+        faults.append(f"{path}: {found}")
 
 
-class Recommend(msgspec.Struct, frozen=True):
-    """What a change recommends: how many favourite categories it names, and the first offer whose segment is held."""
+def _rule(table: Table, field: str, needed: bool) -> str | None:
+    """The text of a rule, compiled once for its faults."""
+    text = table.text(field, None if needed else "", most=_MOST_RULE)
+    if text:
+        try:
+            compile_rule(text, field)
+        except DefinitionsError as error:
+            for fault in error.faults:
+                table.note(f"{field}: {fault}")
+    return text or None
 
-    categories: int = 3
-    offers: tuple[Offer, ...] = ()
+
+def _ruled(table: Table) -> Ruled:
+    segments = []
+    confirmations = table.integer("confirmations", 1, MOST_CONFIRMATIONS, 1)
+    for entry in table.tables("segments"):
+        own = entry.integer("confirmations", 1, MOST_CONFIRMATIONS, 0)
+        segments.append(
+            Segment(
+                key=entry.key("key"),
+                name=entry.text("name", most=100),
+                description=entry.text("description"),
+                when=_rule(entry, "when", True) or "",
+                hold=_rule(entry, "hold", False),
+                confirmations=own or None,
+            )
+        )
+        entry.close()
+    if len(segments) > MOST_SEGMENTS:
+        table.note(f"{len(segments)} segments; at most {MOST_SEGMENTS}")
+    _distinct(table, "key", [segment.key for segment in segments])
+    table.close()
+    return Ruled(tuple(segments), confirmations)
 
 
-class Definitions(msgspec.Struct, frozen=True):
-    """One version of the definitions, in the shape of its TOML."""
+def _behaviour(table: Table) -> Behaviour:
+    behaviour = Behaviour(table.integer("confirmations", 1, MOST_CONFIRMATIONS, Behaviour().confirmations))
+    table.close()
+    return behaviour
 
-    version: int
-    name: str
-    lifecycle: Ruled
-    value: Ruled
-    intent: Ruled
-    offer: Ruled
-    behaviour: Behaviour
-    affinity: Affinity
-    micro: Micro
-    primary: Primary
-    recommend: Recommend
 
-    def ruled(self, segmentation: str) -> Ruled:
-        """The ruled segmentation of that name, one of RULED."""
-        ruled = {"lifecycle": self.lifecycle, "value": self.value, "intent": self.intent, "offer": self.offer}
-        return ruled[segmentation]
+def _affinity(table: Table) -> Affinity:
+    usual = Affinity()
+    affinity = Affinity(
+        min_share=table.number("min_share", 0.0, 1.0, usual.min_share),
+        min_weight=table.number("min_weight", 0.0, 1e9, usual.min_weight),
+        confirmations=table.integer("confirmations", 1, MOST_CONFIRMATIONS, usual.confirmations),
+        name=table.text("name", usual.name, most=100),
+    )
+    rest = affinity.name.replace("{category}", "", 1)
+    if rest == affinity.name or "{" in rest or "}" in rest:
+        table.note("name must hold {category} once, and no other braces")
+    table.close()
+    return affinity
+
+
+def _micro(table: Table) -> Micro:
+    segments = []
+    for entry in table.tables("segments"):
+        segments.append(
+            MicroSegment(
+                id=entry.integer("id", 1, MOST_MICRO),
+                key=entry.key("key"),
+                name=entry.text("name", most=100),
+                description=entry.text("description"),
+                when=_rule(entry, "when", True) or "",
+                approved_by=entry.text("approved_by", most=100),
+                hold=_rule(entry, "hold", False),
+            )
+        )
+        entry.close()
+    _distinct(table, "key", [segment.key for segment in segments])
+    _distinct(table, "id", [str(segment.id) for segment in segments])
+    table.close()
+    return Micro(tuple(segments))
+
+
+def _primary(table: Table) -> Primary:
+    priority = table.texts("priority", needed=False)
+    if len(priority) > MOST_SEGMENTS:
+        table.note(f"priority has {len(priority)} entries; at most {MOST_SEGMENTS}")
+    table.close()
+    return Primary(priority)
+
+
+def _recommend(table: Table) -> Recommend:
+    offers = []
+    categories = table.integer("categories", 0, CATEGORY_SLOTS - 1, Recommend().categories)
+    for entry in table.tables("offers"):
+        offers.append(Offer(segment=entry.text("segment", most=100), offer=entry.text("offer", most=200)))
+        entry.close()
+    table.close()
+    return Recommend(categories, tuple(offers))
+
+
+def _distinct(table: Table, what: str, values: list[str]) -> None:
+    for value in dict.fromkeys(value for value in values if value and values.count(value) > 1):
+        table.note(f"{values.count(value)} segments have the {what} {value!r}; each needs its own")

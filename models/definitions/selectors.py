@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from models.definitions.expression import nearest
-from models.definitions.schema import RULED, Definitions
+from models.definitions.segments import RULED, Definitions
 from models.row import SEGMENTATIONS
 
 MICRO: Final = len(SEGMENTATIONS)
