@@ -125,12 +125,10 @@ def _read(content: object, where: str) -> Taxonomy:
     amounts = (*taxonomy.money, *taxonomy.discount)
     for name in dict.fromkeys((*taxonomy.coupon, *taxonomy.category, *taxonomy.channel)):
         if name in amounts:
-            top.note(
-                f"property {name!r} cannot be both an amount (money, discount) and a text (coupon, category, channel)"
-            )
+            top.note(f"property {name!r} is an amount (money, discount) and a text (coupon, category, channel)")
     for name in taxonomy.discount:
         if name in taxonomy.money:
-            top.note(f"property {name!r} cannot be both money and discount")
+            top.note(f"property {name!r} is both money and discount")
     if faults:
         raise DefinitionsError(where, faults)
     return taxonomy
@@ -151,9 +149,7 @@ def _meanings(top: Table, field: str, known: tuple[str, ...], what: str) -> dict
 def _check_categories(top: Table, taxonomy: Taxonomy) -> None:
     slugs = taxonomy.categories
     if len(slugs) > OTHER_CATEGORY:
-        top.note(
-            f"categories has {len(slugs)} slugs; at most {OTHER_CATEGORY}, so put the rest under one, or leave it out"
-        )
+        top.note(f"categories has {len(slugs)} slugs; at most {OTHER_CATEGORY}, so leave the rarest out")
     for slug in slugs:
         if slug == OTHER or not KEY.fullmatch(slug):
             top.note(f"categories: {slug!r} must be of a-z, 0-9 and _, begin with a letter, and not be {OTHER!r}")

@@ -80,7 +80,7 @@ def parse_expression(text: str, where: str) -> ast.expr:
 
 def nearest(name: str, known: tuple[str, ...]) -> str:
     """The known names that look most like this one, for an error message."""
-    return ", ".join(get_close_matches(name, known, 3, 0.5) or get_close_matches(name, known, 1, 0.0) or known[:3])
+    return ", ".join(get_close_matches(name, known, 3, 0.5) or get_close_matches(name, known, 1, 0.0) or ["none"])
 
 
 def _spell(text: str) -> list[str]:
