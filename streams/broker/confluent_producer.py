@@ -77,7 +77,7 @@ class TransactionalProducer:
     def commit_with(self, offsets: Mapping[TP, int], metadata: bytes) -> None:
         """Commits the transaction together with a group's next offsets. Raises Aborted, Fenced, Unknown."""
         deadline = time.monotonic() + self._patience_s
-        if offsets:
+        if offsets and self._open:
             positions = [TopicPartition(tp.topic, tp.partition, offset) for tp, offset in offsets.items()]
             # The time-out is ignored by librdkafka (its issue 5456): with the broker away this takes the transaction's.
             self._insist(
@@ -109,6 +109,8 @@ class TransactionalProducer:
         self._producer.close()
 
     def _commit(self, deadline: float) -> None:
+        if not self._open:
+            raise BrokerError(f"{self._id}: there is no open transaction to commit: begin one first")
         doing = f"{self._id}: committing a transaction"
         try:
             self._insist(self._producer.commit_transaction, doing, deadline)

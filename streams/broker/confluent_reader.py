@@ -2,73 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, cast
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
-from confluent_kafka import Message as KafkaMessage
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from streams.broker import confluent_options
-from streams.broker.confluent_errors import LastError, bad_options, kafka_error, translated
+from streams.broker.confluent_errors import LastError, bad_options
+from streams.broker.confluent_reading import Watermarks, count_partitions, error_of, sort_out, take
 from streams.broker.protocol import TP, Message
-from streams.errors import BrokerError, TopicError
+from streams.errors import BrokerError
 from streams.settings import Settings
 
-_ANSWER_S: Final = 10.0
 BEGINNING: Final = -2
-# Called for every record by `map`: 15 ns each, where asking in a loop takes five times that (measured).
-error_of: Final[Callable[[KafkaMessage], KafkaError | None]] = KafkaMessage.error
-
-
-def take(consumer: Consumer, limit: int, timeout: float) -> list[KafkaMessage]:
-    """At most `limit` records; waits for the first alone. (`consume` itself waits until it has all of them.)"""
-    messages = consumer.consume(limit, 0)
-    if not messages and timeout > 0:
-        messages = consumer.consume(1, timeout)
-        if messages and limit > 1:
-            messages += consumer.consume(limit - 1, 0)
-    return messages
-
-
-class Watermarks:
-    """Asks the broker for first offset and high watermark, with a consumer of its own, made when first needed."""
-
-    def __init__(self, settings: Settings, name: str) -> None:
-        self._settings = settings
-        self._name = name
-        self._consumer: Consumer | None = None
-
-    def __call__(self, partition: TP) -> tuple[int, int]:
-        """Raises TopicError, BrokerError."""
-        if self._consumer is None:
-            self._consumer = Consumer(confluent_options.looker(self._settings, self._name))
-        asked = TopicPartition(partition.topic, partition.partition)
-        try:
-            low, high = self._consumer.get_watermark_offsets(asked, _ANSWER_S, cached=False)
-        except KafkaException as raised:
-            error = kafka_error(raised)
-            if error.code() in (KafkaError._UNKNOWN_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART):
-                raise TopicError(f"there is no partition {partition.partition} of topic {partition.topic}") from raised
-            raise translated(
-                error, f"asking {self._settings.bootstrap_servers} for watermarks of {partition}"
-            ) from raised
-        return low, high
-
-    def close(self) -> None:
-        """Frees the consumer."""
-        if self._consumer is not None:
-            self._consumer.close()
-            self._consumer = None
+"""The log's start, wherever that is."""
 
 
 class KafkaReader:
-    """`Reader` on Kafka. `poll` raises BrokerError when an offset is gone or a topic is missing."""
+    """`Reader` on Kafka. `poll` raises BrokerError when an offset is gone, TopicError when a topic is missing."""
 
     def __init__(self, settings: Settings, name: str) -> None:
+        self._name = name
         self._address = settings.bootstrap_servers
-        self._last = LastError()
         try:
-            self._consumer = Consumer(confluent_options.reader(settings, name) | {"error_cb": self._last})
+            self._consumer = Consumer(confluent_options.reader(settings, name) | {"error_cb": LastError()})
         except KafkaException as raised:
             raise bad_options(raised) from raised
         self._watermarks = Watermarks(settings, name)
@@ -76,6 +33,9 @@ class KafkaReader:
 
     def assign(self, offsets: Mapping[TP, int]) -> None:
         """Starts at these offsets; BEGINNING (-2) is the log's start."""
+        for tp, offset in offsets.items():
+            if offset < 0 and offset != BEGINNING:
+                raise BrokerError(f"{self._name}: {tp.topic}-{tp.partition}: {offset} is not an offset to read from")
         self._started = dict(offsets)
         self._consumer.assign([TopicPartition(tp.topic, tp.partition, offset) for tp, offset in offsets.items()])
 
@@ -83,12 +43,15 @@ class KafkaReader:
         """At most `limit` records; waits `timeout` seconds for the first."""
         messages = take(self._consumer, limit, timeout)
         if any(map(error_of, messages)):
-            messages = self._without_errors(messages)
+            messages, error = sort_out(messages, self._name)
+            if error is not None:
+                raise error
         # Topic, partition and offset are None in errors only, which are out.
         return cast("list[Message]", messages)
 
     def position(self, partition: TP) -> int:
         """The next offset to be read; at the end of a partition, past its markers and aborted records."""
+        # What moves it past them is the event at the end of a partition (enable.partition.eof), when poll takes it.
         asked = self._consumer.position([TopicPartition(partition.topic, partition.partition)])[0]
         if asked.offset >= 0:
             return asked.offset
@@ -107,39 +70,3 @@ class KafkaReader:
         """Frees everything."""
         self._consumer.close()
         self._watermarks.close()
-
-    def _without_errors(self, messages: list[KafkaMessage]) -> list[KafkaMessage]:
-        records = []
-        for message in messages:
-            error = message.error()
-            if error is None:
-                records.append(message)
-            elif error.code() != KafkaError._PARTITION_EOF:
-                raise read_error(error, message)
-        return records
-
-
-def read_error(error: KafkaError, message: KafkaMessage) -> BrokerError | TopicError:
-    """What an error that came in place of a record means."""
-    where = f"{message.topic()}-{message.partition()}"
-    if error.code() == KafkaError._AUTO_OFFSET_RESET:
-        return BrokerError(
-            f"reading {where}: the offset asked for is not in the log any more, or not yet ({error.str()}). Was the "
-            "topic made anew, or its retention shorter than the reader was away?"
-        )
-    if error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION):
-        return TopicError(
-            f"reading {where}: there is no such topic or partition ({error.str()}); `shoal topics create`"
-        )
-    return translated(error, f"reading {where}")
-
-
-def count_partitions(consumer: Consumer, topic: str, address: str) -> int:
-    """How many partitions the topic has. Raises TopicError when there is none, BrokerError when nobody answers."""
-    try:
-        found = consumer.list_topics(topic, timeout=_ANSWER_S).topics[topic]
-    except KafkaException as raised:
-        raise translated(kafka_error(raised), f"asking {address} for the partitions of {topic}") from raised
-    if found.error is not None or not found.partitions:
-        raise TopicError(f"topic {topic} is not there on {address}: make it with `shoal topics create`")
-    return len(found.partitions)

@@ -1,0 +1,135 @@
+"""What every consumer of ours does: take batches, take errors out of them, ask for watermarks and partitions."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Message as KafkaMessage
+
+from streams.broker import confluent_options
+from streams.broker.confluent_errors import kafka_error, translated
+from streams.broker.protocol import TP
+from streams.errors import BrokerError, TopicError
+from streams.settings import Settings
+
+ANSWER_S: Final = 10.0
+"""How long a question to the broker may take."""
+
+_LOG = logging.getLogger(__name__)
+
+# For `map`, which calls it at 20 ns a record.
+error_of: Final[Callable[[KafkaMessage], KafkaError | None]] = KafkaMessage.error
+
+_MISSING: Final = frozenset(
+    {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}
+)
+# librdkafka goes on by itself after these; what was lost by them, if anything, a rebalance tells.
+_PASSING: Final = frozenset(
+    {
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError._MAX_POLL_EXCEEDED,
+        KafkaError._RESOLVE,
+        KafkaError._TIMED_OUT,
+        KafkaError._TRANSPORT,
+        KafkaError.BROKER_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.FENCED_MEMBER_EPOCH,
+        KafkaError.ILLEGAL_GENERATION,
+        KafkaError.KAFKA_STORAGE_ERROR,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NETWORK_EXCEPTION,
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.REBALANCE_IN_PROGRESS,
+        KafkaError.REQUEST_TIMED_OUT,
+        KafkaError.STALE_MEMBER_EPOCH,
+        KafkaError.UNKNOWN_MEMBER_ID,
+    }
+)
+
+
+def take(consumer: Consumer, limit: int, timeout: float) -> list[KafkaMessage]:
+    """At most `limit` records; waits for the first alone. (`consume` itself waits until it has all of them.)"""
+    messages = consumer.consume(limit, 0)
+    if not messages and timeout > 0:
+        messages = consumer.consume(1, timeout)
+        if messages and limit > 1:
+            messages += consumer.consume(limit - 1, 0)
+    return messages
+
+
+def sort_out(messages: list[KafkaMessage], name: str) -> tuple[list[KafkaMessage], BrokerError | TopicError | None]:
+    """The records alone, and the first error among `messages` that must be raised."""
+    records, first = [], None
+    for message in messages:
+        error = message.error()
+        if error is None:
+            records.append(message)
+        elif error.code() in _PASSING:
+            _LOG.warning("%s: %s", name, error.str())
+        elif error.code() != KafkaError._PARTITION_EOF and first is None:
+            first = _meaning(error, message, name)
+    return records, first
+
+
+class Watermarks:
+    """Asks the broker for first offset and high watermark, with a consumer of its own, made when first needed."""
+
+    def __init__(self, settings: Settings, name: str) -> None:
+        self._settings = settings
+        self._name = name
+        self._consumer: Consumer | None = None
+
+    def __call__(self, partition: TP) -> tuple[int, int]:
+        """Raises TopicError, BrokerError."""
+        if self._consumer is None:
+            self._consumer = Consumer(confluent_options.looker(self._settings, self._name))
+        where = f"{partition.topic}-{partition.partition}"
+        asked = TopicPartition(partition.topic, partition.partition)
+        try:
+            low, high = self._consumer.get_watermark_offsets(asked, ANSWER_S, cached=False)
+        except KafkaException as raised:
+            error = kafka_error(raised)
+            if error.code() in _MISSING:
+                raise _missing(where, error) from raised
+            raise translated(
+                error, f"{self._name}: asking {self._settings.bootstrap_servers} for the ends of {where}"
+            ) from raised
+        return low, high
+
+    def close(self) -> None:
+        """Frees the consumer."""
+        if self._consumer is not None:
+            self._consumer.close()
+            self._consumer = None
+
+
+def count_partitions(consumer: Consumer, topic: str, address: str) -> int:
+    """How many partitions the topic has. Raises TopicError when there is none, BrokerError when nobody answers."""
+    try:
+        found = consumer.list_topics(topic, timeout=ANSWER_S).topics[topic]
+    except KafkaException as raised:
+        raise translated(kafka_error(raised), f"asking {address} for the partitions of {topic}") from raised
+    if found.error is not None or not found.partitions:
+        raise TopicError(f"topic {topic} is not there on {address}: make it with `shoal topics create`")
+    return len(found.partitions)
+
+
+def _meaning(error: KafkaError, message: KafkaMessage, name: str) -> BrokerError | TopicError:
+    where = f"{message.topic()}-{message.partition()}"
+    if error.code() == KafkaError._AUTO_OFFSET_RESET:
+        return BrokerError(
+            f"{name}: reading {where}: the offset asked for is not in the log any more, or not yet ({error.str()}). "
+            "Was the topic made anew, or its retention shorter than the reader was away?"
+        )
+    if error.code() in _MISSING:
+        return _missing(where, error)
+    return translated(error, f"{name}: reading {where}")
+
+
+def _missing(where: str, error: KafkaError) -> TopicError:
+    return TopicError(f"{where}: no such topic or partition ({error.str()}); make it with `shoal topics create`")
