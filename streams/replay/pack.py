@@ -1,4 +1,6 @@
-"""Packs UCI's Online Retail into the small CSV that ships with Shoal: `python -m streams.replay.pack EVENTS CATALOGUE OUT`.
+"""Packs UCI's Online Retail into the small CSV that ships with Shoal.
+
+`python -m streams.replay.pack EVENTS CATALOGUE OUT`
 
 EVENTS is a parquet file of invoices (customer_id, type, timestamp, properties as JSON with `items` of [stock code,
 quantity, unit price]), CATALOGUE one of StockCode and Description. Same input, same bytes.
