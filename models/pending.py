@@ -73,6 +73,10 @@ class Pending:
         """Adds a block as restored."""
         self._blocks.append(block)
 
+    def clear(self) -> None:
+        """Forgets all of them, for good."""
+        self._blocks, self._kept = [], None
+
     def mature(self, table: Table, until: int) -> Matured | None:
         """Takes the oldest block out, with labels, if its t0 (ms) is not after `until`; else None."""
         if not self._blocks or self._blocks[0].t0 > until:

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from models.kernel import layout as at
-from models.kernel.tables import Rows
+from models.kernel.tables import Int, Rows
 from models.row import CATEGORY_SLOTS, CHANNELS, HOUR_BINS, MESSAGE_IDS, NEVER, TIME_CONSTANTS
 
 _D0, _D1, _D2 = TIME_CONSTANTS
@@ -19,7 +19,7 @@ _MONEY_LONGEST = at.MONEY + 6
 
 
 @njit(cache=True, inline="always")
-def seen(rows: Rows, r: int, message: np.uint64) -> bool:
+def seen(rows: Rows, r: Int, message: np.uint64) -> bool:
     """Whether `message` is among the row's last ids."""
     for k in range(_IDS):
         if rows.u8[r, at.MESSAGE_IDS + k] == message:
@@ -28,7 +28,7 @@ def seen(rows: Rows, r: int, message: np.uint64) -> bool:
 
 
 @njit(cache=True, inline="always")
-def remember(rows: Rows, r: int, message: np.uint64) -> None:
+def remember(rows: Rows, r: Int, message: np.uint64) -> None:
     """Puts `message` into the ring of the last ids."""
     head = rows.u1[r, at.MESSAGE_HEAD]
     rows.u8[r, at.MESSAGE_IDS + head] = message
@@ -36,7 +36,7 @@ def remember(rows: Rows, r: int, message: np.uint64) -> None:
 
 
 @njit(cache=True)
-def decay(rows: Rows, r: int, days: float) -> None:
+def decay(rows: Rows, r: Int, days: float) -> None:
     """Brings all decayed sums of a row `days` forward."""
     f4 = rows.f4
     g0, g1, g2 = np.exp(-days / _D0), np.exp(-days / _D1), np.exp(-days / _D2)
@@ -55,7 +55,7 @@ def decay(rows: Rows, r: int, days: float) -> None:
 
 
 @njit(cache=True)
-def _add_money(rows: Rows, r: int, kind: int, amount: float, w0: float, w1: float, w2: float) -> None:
+def _add_money(rows: Rows, r: Int, kind: Int, amount: float, w0: float, w1: float, w2: float) -> None:
     f4, k = rows.f4, at.MONEY + kind
     f4[r, k] = np.float32(f4[r, k] + amount * w0)
     f4[r, k + 3] = np.float32(f4[r, k + 3] + amount * w1)
@@ -63,7 +63,7 @@ def _add_money(rows: Rows, r: int, kind: int, amount: float, w0: float, w1: floa
 
 
 @njit(cache=True)
-def _count(rows: Rows, r: int, behaviour: int, w0: float, w1: float, w2: float) -> None:
+def _count(rows: Rows, r: Int, behaviour: Int, w0: float, w1: float, w2: float) -> None:
     f4, k = rows.f4, at.COUNTS + behaviour
     f4[r, k] = np.float32(f4[r, k] + w0)
     f4[r, k + 16] = np.float32(f4[r, k + 16] + w1)
@@ -71,7 +71,7 @@ def _count(rows: Rows, r: int, behaviour: int, w0: float, w1: float, w2: float) 
 
 
 @njit(cache=True)
-def _order(rows: Rows, r: int, t: int, revenue: float, late: bool) -> None:
+def _order(rows: Rows, r: Int, t: Int, revenue: float, late: bool) -> None:
     """An order's money and rhythm. Gaps are whole days between order days (Welford's running mean and m2)."""
     f4, u4, i8 = rows.f4, rows.u4, rows.i8
     u4[r, at.ORDERS] += np.uint32(1)
@@ -106,7 +106,7 @@ def _order(rows: Rows, r: int, t: int, revenue: float, late: bool) -> None:
 
 @njit(cache=True)
 def apply(
-    rows: Rows, r: int, t: int, local: int, behaviour: int, revenue: float, discount: float, category: int, channel: int, coupon: int
+    rows: Rows, r: Int, t: Int, local: Int, behaviour: Int, revenue: float, discount: float, category: Int, channel: Int, coupon: Int
 ) -> bool:
     """Applies an event at `t` (ms) to row `r`; gives whether it came late.
 

@@ -9,13 +9,14 @@ from models.features import COUNT
 from models.kernel import layout as at
 from models.kernel.rules import evaluate
 from models.kernel.score import CHURN, PURCHASE, nearest
-from models.kernel.tables import Changes, Model, Rows, Rules, Scratch
+from models.kernel.tables import Changes, I8, Int, Model, Rows, Rules, Scratch
 from models.row import CATEGORY_SLOTS, MICRO_SLOTS, SEGMENTATIONS
 
-BEHAVIOUR, AFFINITY, PRIMARY = (SEGMENTATIONS.index(name) for name in ("behaviour", "affinity", "primary"))
+BEHAVIOUR, AFFINITY, OFFER, PRIMARY = (SEGMENTATIONS.index(name) for name in ("behaviour", "affinity", "offer", "primary"))
 MICRO = len(SEGMENTATIONS)
 HYSTERESIS = ("none", "first", "immediate", "margin", "confirmed")
 FIRST, IMMEDIATE, MARGIN, CONFIRMED = 1, 2, 3, 4
+FLAP = 16
 _VARIABLES = COUNT + 7
 _CATEGORY_SLOTS = CATEGORY_SLOTS
 _MICRO_SLOTS = MICRO_SLOTS
@@ -23,21 +24,41 @@ _FLAP_MS = at.DAY_MS
 
 
 @njit(cache=True)
-def _record(
-    out: Changes, index: int, r: int, segmentation: int, previous: int, current: int, since: int, how: int, t: int, sure: float,
-    scratch: Scratch,
-) -> None:  # fmt: skip
-    n = out.count[0]
-    what = out.what[n]
-    what[0], what[1], what[2], what[3] = index, r, segmentation, previous
-    what[4], what[5], what[6], what[7] = current, since, how, t
-    out.figures[n, 0] = sure
-    out.figures[n, 1:] = scratch.x
-    out.count[0] = n + 1
+def _reach(rows: Rows, r: Int, out: I8) -> None:
+    out[:] = -1
+    best = np.float32(0.0)
+    for k in range(8):
+        if rows.f4[r, at.CHANNELS + k] > best:
+            best, out[0] = rows.f4[r, at.CHANNELS + k], k
+    best = np.float32(0.0)
+    for k in range(8):
+        if rows.f4[r, at.HOURS + k] > best:
+            best, out[1] = rows.f4[r, at.HOURS + k], 3 * k
+    for place in range(2, 5):
+        best = np.float32(0.0)
+        for k in range(_CATEGORY_SLOTS - 1):
+            if rows.f4[r, at.CATEGORIES + k] > best and k != out[2] and k != out[3]:
+                best, out[place] = rows.f4[r, at.CATEGORIES + k], k
 
 
 @njit(cache=True)
-def _rule(rules: Rules, s: int, present: int, scratch: Scratch) -> int:
+def _record(
+    rows: Rows, out: Changes, index: Int, r: Int, segmentation: Int, previous: Int, current: Int, since: Int, how: Int, t: Int,
+    sure: float, behind: Int, scratch: Scratch,
+) -> None:  # fmt: skip
+    n = out.used[0]
+    what = out.what[n]
+    what[0], what[1], what[2], what[3] = index, r, segmentation, previous
+    what[4], what[5], what[6], what[7] = current, since, how, t
+    what[8], what[9] = behind, np.int64(rows.u1[r, at.FLAGS]) + 256 * np.int64(rows.u1[r, at.SEGMENT + OFFER])
+    _reach(rows, r, out.reach[n])
+    out.figures[n, 0] = sure
+    out.figures[n, 1:] = scratch.x
+    out.used[0] = n + 1
+
+
+@njit(cache=True)
+def _rule(rules: Rules, s: Int, present: Int, scratch: Scratch) -> int:
     """Line in rules.rules of the segment that segmentation `s` calls for, -1 if none; a held segment keeps its place."""
     start, stop = rules.ranges[s], rules.ranges[s + 1]
     if present:
@@ -55,7 +76,7 @@ def _rule(rules: Rules, s: int, present: int, scratch: Scratch) -> int:
 
 
 @njit(cache=True)
-def _sure(rules: Rules, q: int, scratch: Scratch) -> float:
+def _sure(rules: Rules, q: Int, scratch: Scratch) -> float:
     """Confidence of a rule: that of the model it leans on, 1 where it leans on none."""
     kind = rules.model_rule[q]
     p = scratch.x[CHURN] if kind == 1 else scratch.x[PURCHASE] if kind == 2 else 1.0
@@ -63,7 +84,7 @@ def _sure(rules: Rules, q: int, scratch: Scratch) -> float:
 
 
 @njit(cache=True)
-def _affinity(rules: Rules, rows: Rows, r: int) -> tuple[int, float]:
+def _affinity(rules: Rules, rows: Rows, r: Int) -> tuple[Int, float]:
     """Slot + 1 of the favourite category and its share; 0 if none stands out. The last slot, other, is nobody's favourite."""
     total, best, most = 0.0, 0, 0.0
     for k in range(_CATEGORY_SLOTS):
@@ -78,8 +99,9 @@ def _affinity(rules: Rules, rows: Rows, r: int) -> tuple[int, float]:
 
 @njit(cache=True)
 def _move(
-    rows: Rows, r: int, s: int, target: int, needed: int, how: int, sure: float, t: int, index: int, out: Changes, scratch: Scratch
-) -> bool:
+    rows: Rows, r: Int, s: Int, target: Int, needed: Int, how: Int, sure: float, behind: Int, t: Int, index: Int, out: Changes,
+    scratch: Scratch,
+) -> bool:  # fmt: skip
     """Hysteresis: gives whether segmentation `s` of the row changed in any byte; records a move."""
     u1 = rows.u1
     present = np.int64(u1[r, at.SEGMENT + s])
@@ -102,7 +124,7 @@ def _move(
         how = CONFIRMED
     since = rows.i8[r, at.SINCE + s]
     flap = present != 0 and np.int64(u1[r, at.PRIOR + s]) == target and t - since < _FLAP_MS
-    _record(out, index, r, s, present, target, since, how + (16 if flap else 0), t, sure, scratch)
+    _record(rows, out, index, r, s, present, target, since, how + (FLAP if flap else 0), t, sure, behind, scratch)
     u1[r, at.PRIOR + s] = np.uint8(present)
     u1[r, at.SEGMENT + s] = np.uint8(target)
     u1[r, at.CANDIDATE + s] = 0
@@ -113,7 +135,7 @@ def _move(
 
 
 @njit(cache=True)
-def _micro(rules: Rules, rows: Rows, r: int, t: int, index: int, out: Changes, scratch: Scratch) -> bool:
+def _micro(rules: Rules, rows: Rows, r: Int, t: Int, index: Int, out: Changes, scratch: Scratch) -> bool:
     """Ends and begins micro-segments. Those active end first; new ones take free places in the order of the definitions."""
     changed = False
     start, stop = rules.ranges[MICRO], rules.ranges[MICRO + 1]
@@ -130,7 +152,7 @@ def _micro(rules: Rules, rows: Rows, r: int, t: int, index: int, out: Changes, s
                 break
         if not stays:
             since = np.int64(rows.u4[r, at.MICRO_SINCE + k]) * 1000
-            _record(out, index, r, MICRO, present, 0, since, IMMEDIATE, t, 1.0, scratch)
+            _record(rows, out, index, r, MICRO, present, 0, since, IMMEDIATE, t, 1.0, present, scratch)
             rows.u1[r, at.MICRO + k] = 0
             rows.u4[r, at.MICRO_SINCE + k] = 0
             changed = True
@@ -144,7 +166,7 @@ def _micro(rules: Rules, rows: Rows, r: int, t: int, index: int, out: Changes, s
                 free = k
         if there or free < 0 or evaluate(rules.code, rules.consts, line[2], line[3], scratch.x, scratch.stack) != 1.0:
             continue
-        _record(out, index, r, MICRO, 0, np.int64(line[1]), 0, FIRST, t, _sure(rules, q, scratch), scratch)
+        _record(rows, out, index, r, MICRO, 0, np.int64(line[1]), 0, FIRST, t, _sure(rules, q, scratch), np.int64(line[1]), scratch)
         rows.u1[r, at.MICRO + free] = np.uint8(line[1])
         rows.u4[r, at.MICRO_SINCE + free] = np.uint32(t // 1000)
         changed = True
@@ -152,24 +174,24 @@ def _micro(rules: Rules, rows: Rows, r: int, t: int, index: int, out: Changes, s
 
 
 @njit(cache=True)
-def _primary(rules: Rules, rows: Rows, r: int) -> int:
-    """Place + 1 in the priority list of the first membership that the customer holds; 0 if none."""
+def _primary(rules: Rules, rows: Rows, r: Int) -> tuple[Int, Int]:
+    """Place + 1 in the priority list of the first membership that the customer holds, and its segment; (0, 0) if none."""
     for p in range(rules.priority.shape[0]):
         s, wanted = rules.priority[p, 0], rules.priority[p, 1]
         if s == MICRO:
             for k in range(_MICRO_SLOTS):
                 held = np.int64(rows.u1[r, at.MICRO + k])
                 if held != 0 and (wanted == 0 or held == wanted):
-                    return p + 1
+                    return p + 1, held
         elif s >= 0:
             held = np.int64(rows.u1[r, at.SEGMENT + s])
             if held != 0 and (wanted == 0 or held == wanted):
-                return p + 1
-    return 0
+                return p + 1, held
+    return 0, 0
 
 
 @njit(cache=True)
-def decide(rules: Rules, model: Model, rows: Rows, r: int, t: int, index: int, out: Changes, scratch: Scratch) -> bool:
+def decide(rules: Rules, model: Model, rows: Rows, r: Int, t: Int, index: Int, out: Changes, scratch: Scratch) -> bool:
     """Decides all memberships of row `r` at `t` from scratch.x and y; gives whether any byte of the row changed."""
     changed = False
     for s in range(PRIMARY):
@@ -196,9 +218,9 @@ def decide(rules: Rules, model: Model, rows: Rows, r: int, t: int, index: int, o
                 target, sure = np.int64(rules.rules[q, 1]), _sure(rules, q, scratch)
                 needed = np.int64(rules.rules[q, 6])
             how = IMMEDIATE
-        changed = _move(rows, r, s, target, needed, how, sure, t, index, out, scratch) or changed
+        changed = _move(rows, r, s, target, needed, how, sure, target, t, index, out, scratch) or changed
     changed = _micro(rules, rows, r, t, index, out, scratch) or changed
-    target = _primary(rules, rows, r)
+    target, behind = _primary(rules, rows, r)
     if target == 0:
         target = np.int64(rows.u1[r, at.SEGMENT + PRIMARY])
-    return _move(rows, r, PRIMARY, target, 1, IMMEDIATE, 1.0, t, index, out, scratch) or changed
+    return _move(rows, r, PRIMARY, target, 1, IMMEDIATE, 1.0, behind, t, index, out, scratch) or changed

@@ -7,7 +7,7 @@ from numba import njit
 
 from models.features import COUNT, LOGGED, NEVER_DAYS
 from models.kernel import layout as at
-from models.kernel.tables import F8, Rows
+from models.kernel.tables import F8, Int, Rows
 from models.row import CATEGORY_SLOTS, NEVER, TIME_CONSTANTS
 
 _D0, _D1, _D2 = TIME_CONSTANTS
@@ -21,7 +21,7 @@ _CATEGORY_SLOTS = CATEGORY_SLOTS
 
 
 @njit(cache=True, inline="always")
-def _since(t: int, when: int, unit: float) -> float:
+def _since(t: Int, when: Int, unit: float) -> float:
     if when == _NEVER:
         return _NEVER_DAYS * _DAY / unit
     return (t - when) / unit if t > when else 0.0
@@ -33,7 +33,7 @@ def _ratio(part: float, whole: float) -> float:
 
 
 @njit(cache=True)
-def compute(rows: Rows, r: int, t: int, x: F8) -> None:
+def compute(rows: Rows, r: Int, t: Int, x: F8) -> None:
     """Fills x[:COUNT] with the features of row `r` as of `t` (ms, not before the row's last event). All finite."""
     f4, u4, i8 = rows.f4, rows.u4, rows.i8
     idle = (t - i8[r, at.LAST]) / _DAY

@@ -10,7 +10,7 @@ from models.kernel.apply import apply, remember, seen
 from models.kernel.decide import decide
 from models.kernel.features import compute, transform
 from models.kernel.score import score
-from models.kernel.tables import F8, I8, U1, U8, Changes, Events, Model, Rows, Rules, Scratch, UndoLog
+from models.kernel.tables import Changes, Events, F8, I8, Int, Model, Rows, Rules, Scratch, U1, U8, UndoLog
 from models.kernel.tables import MOST_CHANGES as _MOST_CHANGES
 from models.row import ROW_BYTES as _ROW_BYTES
 
@@ -18,15 +18,15 @@ APPLIED, DUPLICATE, LATE = 0, 1, 2
 
 
 @njit(cache=True)
-def touch(rows: Rows, r: int, undo: UndoLog) -> None:
+def touch(rows: Rows, r: Int, undo: UndoLog) -> None:
     """Keeps the before-image of a row at its first touch in the open transaction."""
     if undo.stamp[r]:
         return
-    n = undo.count[0]
+    n = undo.used[0]
     undo.stamp[r] = 1
     undo.rows[n] = r
     undo.images[n, :] = rows.u1[r, :]
-    undo.count[0] = n + 1
+    undo.used[0] = n + 1
 
 
 @njit(cache=True)
@@ -39,7 +39,7 @@ def run_events(
     """
     room = out.what.shape[0] - _MOST_CHANGES
     for i in range(begin, events.row.shape[0]):
-        if out.count[0] > room:
+        if out.used[0] > room:
             return i
         r = events.row[i]
         message = events.message[i]
@@ -59,12 +59,12 @@ def run_events(
         transform(scratch.x, scratch.y)
         score(model, scratch.x, scratch.y)
         decide(rules, model, rows, r, t, i, out, scratch)
-    return events.row.shape[0]
+    return len(events.row)
 
 
 @njit(cache=True)
 def run_sweep(
-    rows: Rows, undo: UndoLog, order: I8, begin: int, end: int, t: int, hashes: U8, phase: int, phases: int, one_in: int, rules: Rules,
+    rows: Rows, undo: UndoLog, order: I8, begin: int, end: int, t: Int, hashes: U8, phase: int, phases: int, one_in: int, rules: Rules,
     model: Model, out: Changes, scratch: Scratch, sampled: I8, samples: F8, budget: int,
 ) -> tuple[int, int]:  # fmt: skip
     """Decides rows order[begin:end] at time `t` (ms) without applying anything; gives (how far it came, samples taken).
@@ -78,7 +78,7 @@ def run_sweep(
     image = np.empty(_ROW_BYTES, np.uint8)
     used = 0
     for k in range(begin, end):
-        if out.count[0] > room or used >= budget:
+        if out.used[0] > room or used >= budget:
             return k, taken
         r = order[k]
         at_time = max(t, rows.i8[r, at.LAST])
@@ -96,10 +96,10 @@ def run_sweep(
             continue
         image[:] = rows.u1[r, :]
         if decide(rules, model, rows, r, at_time, k, out, scratch):
-            n = undo.count[0]
+            n = undo.used[0]
             undo.stamp[r] = 1
             undo.rows[n] = r
             undo.images[n, :] = image
-            undo.count[0] = n + 1
+            undo.used[0] = n + 1
             used += 1
     return end, taken

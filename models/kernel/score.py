@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from models.features import COUNT, HABITS, INDEX
-from models.kernel.tables import F8, Model
+from models.kernel.tables import F8, Int, Model
 
 CHURN, PURCHASE, VALUE, CHURN_THRESHOLD, PURCHASE_THRESHOLD, VALUE_MID, VALUE_HIGH = range(COUNT, COUNT + 7)
 _COUNT = COUNT
@@ -15,11 +15,11 @@ _ORDERS, _AVERAGE, _PACE = INDEX["orders"], INDEX["average_order"], INDEX["order
 
 
 @njit(cache=True, inline="always")
-def _probability(y: F8, weights: F8, linear: F8, k: int) -> float:
+def _probability(y: F8, weights: F8, linear: F8, k: Int) -> float:
     z = linear[k, 0]
     for j in range(_COUNT):
         z += y[j] * weights[j]
-    return 1.0 / (1.0 + np.exp(-(linear[k, 1] * z + linear[k, 2])))
+    return float(1.0 / (1.0 + np.exp(-(linear[k, 1] * z + linear[k, 2]))))
 
 
 @njit(cache=True)
@@ -42,7 +42,7 @@ def score(model: Model, x: F8, y: F8) -> None:
 
 
 @njit(cache=True)
-def nearest(model: Model, y: F8, present: int) -> tuple[int, float, float, float]:
+def nearest(model: Model, y: F8, present: Int) -> tuple[Int, float, float, float]:
     """Id of the nearest cluster, its squared distance, the second's, and that of cluster id `present` (inf if it is gone)."""
     best, first, second, now = 0, np.inf, np.inf, np.inf
     for c in range(model.cluster.shape[0]):
@@ -53,7 +53,7 @@ def nearest(model: Model, y: F8, present: int) -> tuple[int, float, float, float
         if model.cluster[c] == present:
             now = d
         if d < first:
-            best, first, second = np.int64(model.cluster[c]), d, first
+            best, first, second = int(model.cluster[c]), d, first
         elif d < second:
             second = d
     return best, first, second, now

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,11 @@ U1 = NDArray[np.uint8]
 F8 = NDArray[np.float64]
 F4 = NDArray[np.float32]
 
-CHANGE_COLUMNS = 8
+Int: TypeAlias = int | np.signedinteger[Any]
+"""What the kernel takes as an integer: Python's, or what numba made of one."""
+
+CHANGE_COLUMNS = 10
+REACH_COLUMNS = 5
 MOST_CHANGES = 32
 """More memberships than one evaluation can move: 7, and 16 micro-segments that end or begin."""
 
@@ -34,13 +38,13 @@ class Rows(NamedTuple):
 class UndoLog(NamedTuple):
     """Before-images of the rows that the open transaction touched, in the order of their first touch.
 
-    stamp [rows]: 1 if touched; rows [capacity]: which; images [capacity, 768]: as they were; count [1].
+    stamp [rows]: 1 if touched; rows [capacity]: which; images [capacity, 768]: as they were; used [1]: how many.
     """
 
     stamp: U1
     rows: I8
     images: U1
-    count: I8
+    used: I8
 
 
 class Events(NamedTuple):
@@ -94,15 +98,18 @@ class Rules(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """Memberships that moved, in order. `count` [1].
+    """Memberships that moved, in order. `used` [1]: how many.
 
-    what [capacity, 8]: event index (or position in the sweep's order), row, segmentation (7: micro), previous and current segment
-    (0: none), start of the previous (ms), hysteresis code, time (ms). figures [capacity, 1 + VARIABLES]: confidence, then x.
+    what [capacity, 10]: event index (or position in the sweep's order), row, segmentation (7: micro), previous and current
+    segment (0: none), start of the previous (ms), hysteresis code (+ 16: a flap), time (ms), the segment behind a primary,
+    flags + 256 x the offer segment. figures [capacity, 1 + VARIABLES]: confidence, then x. reach [capacity, 5]: channel or -1, start of the usual
+    3-hour bin or -1, three favourite category slots or -1.
     """
 
     what: I8
     figures: F8
-    count: I8
+    reach: I8
+    used: I8
 
 
 class Scratch(NamedTuple):

@@ -1,0 +1,78 @@
+"""Keys and values of the topic `state`: rows, pending samples, the partition's cursor."""
+
+from __future__ import annotations
+
+import msgspec
+
+from models.errors import LayoutError
+from models.row import LAYOUT_VERSION, ROW_BYTES
+
+ROW_PREFIX, PENDING_PREFIX, CURSOR_KEY = b"r|", b"p|", b"c|partition"
+LAYOUT = LAYOUT_VERSION.to_bytes(2, "little")
+ROW_VALUE_BYTES = 2 + ROW_BYTES
+
+
+class Cursor(msgspec.Struct, frozen=True):
+    """Where a partition stands, apart from its customers. Times in ms, -1: not yet.
+
+    swept: the last finished sweep. sweeping, place: an unfinished one, and how far it came in (hash, id) order; samples:
+    written since the last mark. manifest: adopted, by hash, with its epoch. sequence, entry: of the last journal entry.
+    changes: rolling hash of all changes written. layout: of the rows.
+    """
+
+    layout: int = LAYOUT_VERSION
+    swept: int = -1
+    sweeping: int = -1
+    place: int = 0
+    samples: int = 0
+    skipped: list[int] = []
+    manifest: str = ""
+    epoch: int = -1
+    definitions: str = ""
+    sequence: int = 0
+    entry: str = ""
+    changes: str = ""
+
+
+_encode = msgspec.json.Encoder(order="deterministic").encode
+_decode = msgspec.json.Decoder(Cursor).decode
+
+
+def row_key(customer: bytes) -> bytes:
+    """Key of a customer's row."""
+    return ROW_PREFIX + customer
+
+
+def pending_key(customer: bytes, t0: int) -> bytes:
+    """Key of a sample taken at t0 (ms); the time stands behind the last bar."""
+    return b"p|%b|%d" % (customer, t0)
+
+
+def split_pending_key(key: bytes) -> tuple[bytes, int]:
+    """Customer and t0 of a pending sample's key."""
+    customer, _, t0 = key[len(PENDING_PREFIX) :].rpartition(b"|")
+    return customer, int(t0)
+
+
+def encode_cursor(cursor: Cursor) -> bytes:
+    """The cursor's bytes."""
+    return _encode(cursor)
+
+
+def decode_cursor(data: bytes, where: str) -> Cursor:
+    """Raises LayoutError if it is none, or of another layout."""
+    try:
+        cursor = _decode(data)
+    except msgspec.DecodeError as error:
+        raise LayoutError(f"{where}: not a cursor of this version ({error}); rebuild the state from the input") from error
+    check_layout(cursor.layout, where)
+    return cursor
+
+
+def check_layout(found: int, where: str) -> None:
+    """Raises LayoutError unless rows are of the layout that this version reads."""
+    if found != LAYOUT_VERSION:
+        raise LayoutError(
+            f"{where}: state of layout {found}; this version reads layout {LAYOUT_VERSION}. Run the version that wrote it, or "
+            "rebuild the state from the input under another prefix."
+        )

@@ -1,0 +1,284 @@
+"""One partition of the data plane: its engine, its cursor, and what an open transaction has to write for it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import msgspec
+import numpy as np
+
+from models.champions import Champions
+from models.definitions import Program, encode_definitions
+from models.engine import Decisions, Engine
+from models.kernel.decide import FLAP
+from models.kernel.run import APPLIED, DUPLICATE, LATE
+from models.kernel.tables import Events
+from models.pending import Block
+from models.taxonomy import Taxonomy
+from streams.broker.protocol import TP, Headers, Message
+from streams.contracts import journal
+from streams.contracts.keys import definitions_key
+from streams.scoring.changelog import CURSOR_KEY, LAYOUT, Cursor, encode_cursor, pending_key, row_key
+from streams.scoring.decode import Bad, Decode
+from streams.scoring.publish import SEGMENTATION_NAMES, Publisher, Record, Trigger
+
+MAX_DEAD_BYTES = 900_000
+"""A dead letter's value is cut here, to stay below a broker's message.max.bytes."""
+
+
+class Sink(Protocol):
+    """Where a partition writes; opens a transaction when none is open."""
+
+    def write(self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers | None = None) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """Full names of the topics a worker reads and writes."""
+
+    events: str
+    commands: str
+    state: str
+    segments: str
+    changes: str
+    samples: str
+    journal: str
+    dead: str
+    models: str
+
+
+@dataclass(slots=True)
+class Counts:
+    """What happened since the last look, as plain integers."""
+
+    applied: int = 0
+    duplicates: int = 0
+    late: int = 0
+    future: int = 0
+    no_message_id: int = 0
+    flaps: int = 0
+    samples: int = 0
+    swept_rows: int = 0
+    dead: Counter[str] = field(default_factory=Counter)
+    changes: Counter[str] = field(default_factory=Counter)
+    unknown: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class _Durable:
+    cursor: Cursor
+    program: Program
+    champions: Champions
+    events: int
+    commands: int
+    one_in: int
+
+
+class Partition:
+    """Partition `number`. Everything it does is undone by `roll_back` until `forget` says that it is durable.
+
+    `events_at`, `commands_at`: next offsets of its inputs; they move when a record's effects are in the transaction.
+    """
+
+    def __init__(
+        self, number: int, topics: Topics, program: Program, taxonomy: Taxonomy, decode: Decode, sink: Sink, tolerance_ms: int
+    ) -> None:
+        self.number, self.topics, self.taxonomy = number, topics, taxonomy
+        self.events_tp, self.commands_tp = TP(topics.events, number), TP(topics.commands, number)
+        self.engine = Engine(program)
+        self.publisher = Publisher(self.engine, taxonomy)
+        self.cursor = Cursor()
+        self.one_in = 1
+        self.events_at = self.commands_at = 0
+        self.counts = Counts()
+        self.quarantined: dict[int, Bad] = {}
+        self._decode, self._sink, self._tolerance = decode, sink, tolerance_ms
+        self._moved: dict[int, tuple[list[float], int]] = {}
+        self._durable = self._snapshot()
+
+    # -- events
+
+    def apply(self, run: Sequence[Message], clock: int | None, *, journal_clamps: bool) -> None:
+        """Applies a run of records of `events`, none of them a tick. `clock`: ms against which the future is measured."""
+        if self.quarantined and len(run) == 1 and run[0].offset() in self.quarantined:
+            self._set_aside(run[0])
+            return
+        decoded = self._decode.run(run)
+        for bad in decoded.bad:
+            self.bury(run[bad.place], bad)
+        times = decoded.times
+        if clock is not None and len(times):
+            ahead = np.flatnonzero(times > clock + self._tolerance)
+            if len(ahead):
+                times[ahead] = clock
+                self.counts.future += len(ahead)
+                if journal_clamps:
+                    for i in ahead.tolist():
+                        self.note("clamp", at=clock, offset=run[int(decoded.places[i])].offset())
+        if len(times):
+            rows = self.engine.table.locate(decoded.keys)
+            events = Events(
+                rows, times, decoded.local, decoded.behaviour, decoded.revenue, decoded.discount, decoded.category, decoded.channel,
+                decoded.coupon, decoded.message,
+            )  # fmt: skip
+            outcome = np.empty(len(times), np.uint8)
+            trigger = Trigger("event", self.topics.events, self.number)
+            places = decoded.places
+            for decisions in self.engine.apply(events, outcome):
+                if len(decisions):
+                    self.publish(decisions, trigger, lambda index: run[int(places[index])].offset())
+            tally = np.bincount(outcome, minlength=3)
+            self.counts.applied += int(tally[APPLIED] + tally[LATE])
+            self.counts.duplicates += int(tally[DUPLICATE])
+            self.counts.late += int(tally[LATE])
+            self.counts.no_message_id += int(np.count_nonzero(decoded.message == 0))
+            if decoded.unknown:
+                self.counts.unknown.update(decoded.unknown)
+        self.events_at = run[-1].offset() + 1
+
+    def _set_aside(self, message: Message) -> None:
+        self.bury(message, self.quarantined[message.offset()])
+        self.note("quarantine", offset=message.offset())
+        self.events_at = message.offset() + 1
+
+    def bury(self, message: Message, bad: Bad) -> None:
+        """Writes a dead letter: the raw bytes, with reason and source in the headers."""
+        value = message.value()
+        headers = [
+            ("reason", bad.reason.encode()),
+            ("kind", bad.kind.encode()),
+            ("source_topic", message.topic().encode()),
+            ("source_partition", b"%d" % message.partition()),
+            ("source_offset", b"%d" % message.offset()),
+        ]
+        if value is not None and len(value) > MAX_DEAD_BYTES:
+            headers.append(("truncated", b"the first %d of %d bytes" % (MAX_DEAD_BYTES, len(value))))
+            value = value[:MAX_DEAD_BYTES]
+        self._sink.write(self.topics.dead, self.number, message.key(), value, headers)
+        self.counts.dead[bad.kind] += 1
+
+    def publish(self, decisions: Decisions, trigger: Trigger, offset_of: Callable[[int], int]) -> None:
+        """Writes changes, and remembers whose memberships must be written before the commit."""
+        rolling = self.cursor.changes
+        for record in self.publisher.changes(decisions, trigger, offset_of):
+            self._sink.write(self.topics.changes, self.number, record.key, record.value, record.headers)
+            rolling = hashlib.sha256(rolling.encode() + record.value).hexdigest()
+        self.update(changes=rolling)
+        rows, times = decisions.what[:, 1].tolist(), decisions.what[:, 7].tolist()
+        last = {r: i for i, r in enumerate(rows)}
+        for r, i in last.items():
+            self._moved[r] = (decisions.figures[i, 1:].tolist(), times[i])
+        self.counts.changes.update(SEGMENTATION_NAMES[s] for s in decisions.what[:, 2].tolist())
+        self.counts.flaps += int(np.count_nonzero(decisions.what[:, 6] & FLAP))
+
+    # -- what takes effect
+
+    def begin(self) -> None:
+        """The first entry of a new partition: the definitions it starts with, written where an audit will find them."""
+        program = self.engine.program
+        self._sink.write(self.topics.models, 0, definitions_key(program.hash), encode_definitions(program.definitions))
+        self.update(definitions=program.hash)
+        self.note("start", what=program.hash)
+
+    def update(self, **values: object) -> None:
+        """Replaces fields of the cursor."""
+        self.cursor = msgspec.structs.replace(self.cursor, **values)
+
+    def note(self, kind: journal.Kind, *, what: str = "", at: int = 0, offset: int = -1) -> None:
+        """Writes a journal entry at the present positions."""
+        cursor = self.cursor
+        entry = journal.sealed(
+            journal.Entry(
+                self.number, cursor.sequence, cursor.entry, kind, self.events_at, self.commands_at, cursor.changes, what, at, offset
+            )
+        )
+        self._sink.write(self.topics.journal, self.number, b"%d" % self.number, journal.encode(entry))
+        self.update(sequence=cursor.sequence + 1, entry=entry.hash)
+
+    def adopt_manifest(self, name: str, epoch: int, one_in: int, champions: Champions) -> None:
+        """From here on the champions of this manifest decide."""
+        self.engine.adopt(champions=champions)
+        self.one_in = one_in
+        self.update(manifest=name, epoch=epoch)
+        self.note("manifest", what=name, at=epoch)
+
+    def adopt_definitions(self, program: Program) -> None:
+        """From here on these definitions decide."""
+        self.engine.adopt(program=program)
+        self.update(definitions=program.hash)
+        self.note("definitions", what=program.hash)
+
+    # -- samples
+
+    def keep_samples(self, block: Block) -> None:
+        """Writes pending samples to the changelog."""
+        ids, size = self.engine.table.ids, block.entries.itemsize
+        data = block.entries.tobytes()
+        for k, r in enumerate(block.rows.tolist()):
+            self._sink.write(self.topics.state, self.number, pending_key(ids[r], block.t0), data[k * size : (k + 1) * size])
+
+    def drop_samples(self, block: Block) -> None:
+        """Removes pending samples from the changelog."""
+        ids = self.engine.table.ids
+        for r in block.rows.tolist():
+            self._sink.write(self.topics.state, self.number, pending_key(ids[r], block.t0), None)
+
+    def write_sample(self, key: bytes, value: bytes) -> None:
+        """Writes a sample or a mark for the learner."""
+        self._sink.write(self.topics.samples, self.number, key, value)
+
+    # -- the transaction
+
+    @property
+    def dirty(self) -> bool:
+        """Whether anything happened since the last commit."""
+        d = self._durable
+        return (
+            self.cursor is not d.cursor
+            or self.events_at != d.events
+            or self.commands_at != d.commands
+            or self.engine.table.touched_count() > 0
+        )
+
+    def flush(self) -> None:
+        """Writes rows touched, memberships moved and the cursor: the last things before the commit."""
+        table = self.engine.table
+        touched = table.touched()
+        ids, images = table.ids, table.images(touched)
+        size = len(images) // max(1, len(touched))
+        state, number, write = self.topics.state, self.number, self._sink.write
+        for k, r in enumerate(touched.tolist()):
+            write(state, number, row_key(ids[r]), LAYOUT + images[k * size : (k + 1) * size])
+        for r, (x, moment) in self._moved.items():
+            record: Record = self.publisher.memberships(r, x, moment)
+            write(self.topics.segments, number, record.key, record.value)
+        if self.cursor is not self._durable.cursor:
+            write(state, number, CURSOR_KEY, encode_cursor(self.cursor))
+
+    def forget(self) -> None:
+        """The transaction is durable."""
+        self.engine.forget()
+        self._moved.clear()
+        self._durable = self._snapshot()
+
+    def roll_back(self) -> None:
+        """The transaction is void: everything as at the last commit."""
+        self.engine.roll_back()
+        self._moved.clear()
+        d = self._durable
+        self.cursor, self.events_at, self.commands_at, self.one_in = d.cursor, d.events, d.commands, d.one_in
+        self.engine.adopt(program=d.program, champions=d.champions)
+        self.counts = Counts()
+
+    def start_at(self, events: int, commands: int) -> None:
+        """Begins at these next offsets, with the state as restored."""
+        self.events_at, self.commands_at = events, commands
+        self._durable = self._snapshot()
+
+    def _snapshot(self) -> _Durable:
+        e = self.engine
+        return _Durable(self.cursor, e.program, e.champions, self.events_at, self.commands_at, self.one_in)

@@ -1,0 +1,102 @@
+"""A sweep of one partition, a stretch at a time: matured samples out, all customers looked at, new samples in, the mark."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+
+from models.pending import Block
+from models.table import Table
+from streams.contracts.samples import MARK_KEY, Label, Mark, Sample
+from streams.scoring.partition import Partition
+from streams.scoring.publish import Trigger
+
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """When samples are taken and mature. Times in ms. `cap`: records that one transaction of a sweep may write."""
+
+    period: int
+    horizon: int
+    sample_every: int
+    cap: int
+
+    @property
+    def phases(self) -> int:
+        """A customer is sampled at one in so many sweeps."""
+        return max(1, round(self.sample_every / self.period))
+
+
+def sweep(partition: Partition, at: int, plan: Plan) -> bool:
+    """Goes on with the sweep at time `at` (ms), or begins it; gives whether it is finished and marked.
+
+    If not, the transaction is full: commit, then call again. Events of the partition wait meanwhile, so that the order of
+    customers stays.
+    """
+    cursor, engine = partition.cursor, partition.engine
+    if cursor.sweeping != at:
+        partition.note("sweep", at=at)
+        partition.update(sweeping=at, place=0)
+        _emit_matured(partition, at, plan)
+    place = partition.cursor.place
+    budget = plan.cap // 2
+    while budget > 0:
+        stretch = engine.sweep(at, place, at // plan.period % plan.phases, plan.phases, partition.one_in, budget)
+        if len(stretch.decisions):
+            trigger = Trigger("sweep", partition.topics.events, partition.number, at, partition.events_at)
+            partition.publish(stretch.decisions, trigger, lambda _: -1)
+        if len(stretch.sampled):
+            block = engine.pending.take(engine.table, at, stretch.sampled, stretch.features)
+            partition.keep_samples(block)
+            _emit(partition, block, None)
+        partition.counts.swept_rows += stretch.end - place
+        place = stretch.end
+        if place >= len(engine.table):
+            _mark(partition, at)
+            return True
+        budget -= len(stretch.decisions) + 2 * len(stretch.sampled)
+    partition.update(place=place)
+    return False
+
+
+def _mark(partition: Partition, at: int) -> None:
+    cursor = partition.cursor
+    mark = Mark(at, cursor.samples, len(partition.engine.table), list(cursor.skipped))
+    partition.write_sample(MARK_KEY, _encode(mark))
+    partition.update(swept=at, sweeping=-1, place=0, samples=0, skipped=[])
+
+
+def _emit_matured(partition: Partition, at: int, plan: Plan) -> None:
+    """Labels samples whose horizon is over. One that waited a period too long (downtime) is dropped: its label would lie."""
+    while (matured := partition.engine.pending.mature(partition.engine.table, at - plan.horizon)) is not None:
+        block = matured.block
+        if at - block.t0 < plan.horizon + plan.period:
+            labels = [
+                Label(events, orders, spent)
+                for events, orders, spent in zip(
+                    matured.events.tolist(), matured.orders.tolist(), matured.spent.tolist(), strict=True
+                )
+            ]
+            _emit(partition, block, labels)
+        partition.drop_samples(block)
+
+
+def _emit(partition: Partition, block: Block, labels: list[Label] | None) -> None:
+    ids = partition.engine.table.ids
+    features = block.entries["features"].astype(np.float64).tolist()
+    for k, (r, x) in enumerate(zip(block.rows.tolist(), features, strict=True)):
+        customer = ids[r].decode("utf-8", "surrogatepass")
+        partition.write_sample(ids[r], _encode(Sample(customer, block.t0, x, None if labels is None else labels[k])))
+    partition.update(samples=partition.cursor.samples + len(block.rows))
+    partition.counts.samples += len(block.rows)
+
+
+def in_order(table: Table, block: Block) -> Block:
+    """The block with its customers in the order of sweeps, (hash, id), as they were taken."""
+    hashes = table.hashes[block.rows]
+    order = np.array(sorted(range(len(block.rows)), key=lambda k: (int(hashes[k]), table.ids[int(block.rows[k])])), np.int64)
+    return Block(block.t0, block.rows[order], block.entries[order])

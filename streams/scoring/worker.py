@@ -1,0 +1,389 @@
+"""The worker's loop: poll, advance each partition, commit everything in one transaction; abort, rewind, restore, hand over."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from models.definitions import Program
+from models.errors import ShoalError
+from models.taxonomy import Taxonomy
+from streams.broker.protocol import TP, Broker, Connection, Headers, Message
+from streams.clock import Clock
+from streams.errors import Aborted, PoisonError, RestoreError, Unknown
+from streams.metrics import Metrics
+from streams.scoring.decode import Bad, Decode
+from streams.scoring.hold import Shelf
+from streams.scoring.library import Library
+from streams.scoring.meter import Meter, arrived
+from streams.scoring.pace import Inbox, Pace, TicksPace, WallPace
+from streams.scoring.partition import Partition, Topics
+from streams.scoring.restore import Restorer
+from streams.scoring.sweep import Plan
+from streams.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_MOST_TOUCHED = 50_000
+"""Rows changed in a transaction after which it is committed whatever the time: bounds the before-images kept."""
+_INBOX_BATCHES = 3
+_POLL_SECONDS = 0.005
+_LIBRARY_SECONDS = 0.05
+
+
+@dataclass(slots=True)
+class Slot:
+    """A partition of ours with what was fetched for it."""
+
+    partition: Partition
+    inbox: Inbox = field(default_factory=Inbox)
+    assigned: set[TP] = field(default_factory=set)
+    running: bool = False
+    paused: set[TP] = field(default_factory=set)
+    one_by_one_until: int = -1
+
+
+class Worker:
+    """One scoring process. `step` is one turn of the loop; `run` turns until told to stop."""
+
+    def __init__(
+        self, settings: Settings, broker: Broker, clock: Clock, taxonomy: Taxonomy, program: Program, metrics: Metrics, slot: int
+    ) -> None:
+        self._settings, self._broker, self._clock, self._taxonomy, self._program = settings, broker, clock, taxonomy, program
+        self.topics = topics_of(settings)
+        self._transactional_id = f"{settings.prefix}worker-{slot}"
+        self._decode = Decode(taxonomy, max_bytes=settings.max_event_bytes, max_amount=settings.max_amount)
+        self._meter = Meter(metrics)
+        self.library = Library(broker.reader(f"{self._transactional_id}-models"), self.topics.models)
+        self._plan = Plan(
+            settings.period_ms, round(settings.horizon_days * 86_400_000), round(settings.sample_every_days * 86_400_000), settings.sweep_cap
+        )
+        self._pace: Pace = (
+            TicksPace(self.library, self._plan)
+            if settings.clock == "ticks"
+            else WallPace(self.library, self._plan, clock, lambda: program.hash)
+        )
+        self._restorer = Restorer(broker.reader(f"{self._transactional_id}-restore"))
+        self._shelf = Shelf(clock)
+        self.slots: dict[int, Slot] = {}
+        self._open = False
+        self._busy = False
+        self._commit_now = False
+        self._committed_at = clock.monotonic()
+        self._refreshed_at = 0.0
+        self._waiting = False
+        self._connection: Connection | None = None
+
+    # -- life
+
+    def run(self, stop: Callable[[], bool]) -> None:
+        """Works until `stop` says so; then finishes the transaction and leaves the group."""
+        self.library.open()
+        self._connect()
+        while not stop():
+            self.step()
+        self.close()
+
+    def _connect(self) -> None:
+        self._connection = self._broker.connection(self._settings.group_name(), self._transactional_id)
+        self._connection.subscribe([self.topics.events, self.topics.commands], self)
+
+    @property
+    def connection(self) -> Connection:
+        """The link to the broker."""
+        assert self._connection is not None
+        return self._connection
+
+    def close(self) -> None:
+        """Finishes the open transaction, hands the partitions back and frees everything."""
+        try:
+            self._commit()
+        except Aborted:
+            self._rewind()
+        self.connection.close()
+        self.library.reader.close()
+        self._restorer.close()
+
+    def step(self) -> None:
+        """One turn: fetch, advance every partition, commit when it is time."""
+        try:
+            self._turn()
+        except Aborted as aborted:
+            log.warning("transaction given up, its input is read again: %s", aborted)
+            self._rewind()
+        except Unknown as unknown:
+            log.error("nobody knows how the commit ended, so state is restored from the broker: %s", unknown)
+            self._start_over()
+
+    def _turn(self) -> None:
+        now = self._clock.monotonic()
+        if self._waiting or now - self._refreshed_at > _LIBRARY_SECONDS:
+            self.library.refresh(0.002 if self._waiting else 0.0)
+            self._refreshed_at = now
+        limit = self._settings.batch
+        messages = self.connection.poll(limit, 0.0 if self._waiting or self._backlog() else _POLL_SECONDS)
+        self._busy = len(messages) >= limit
+        self._sort(messages)
+        if self._restorer.busy:
+            for partition in self._restorer.step(_POLL_SECONDS):
+                self._start(partition)
+            self._meter.restoring(self._restorer.progress())
+        self._advance()
+        self._throttle()
+        self._commit_if_due()
+
+    def _backlog(self) -> bool:
+        return any(slot.running and slot.inbox.events and not self._waiting for slot in self.slots.values())
+
+    def _sort(self, messages: Sequence[Message]) -> None:
+        """Puts records into the inboxes of their partitions."""
+        events, slots = self.topics.events, self.slots
+        number, topic, queue = -1, "", None
+        for message in messages:
+            p, t = message.partition(), message.topic()
+            if p != number or t != topic:
+                number, topic = p, t
+                slot = slots.get(p)
+                queue = None if slot is None else slot.inbox.events if t == events else slot.inbox.commands
+            if queue is not None:
+                queue.append(message)
+
+    def _advance(self) -> None:
+        self._waiting = False
+        for slot in list(self.slots.values()):
+            if not slot.running:
+                continue
+            partition, inbox = slot.partition, slot.inbox
+            single = partition.events_at <= slot.one_by_one_until
+            arrivals = arrived(inbox.events)
+            with self._meter.batch():
+                try:
+                    if not partition.cursor.definitions:
+                        partition.begin()
+                    step = self._pace.advance(partition, inbox, 1 if single else self._settings.batch)
+                except ShoalError:
+                    raise
+                except Exception as error:
+                    self._isolate(slot, error, single)
+                    return
+            if step.moved:
+                self._meter.took(arrivals)
+            self._commit_now = self._commit_now or step.commit
+            self._waiting = self._waiting or step.waits_for_models
+
+    def _isolate(self, slot: Slot, error: Exception, single: bool) -> None:
+        """A record that the engine cannot take: find it by going one by one, then stop, or set it aside if so configured."""
+        partition = slot.partition
+        if not single:
+            log.exception("%s[%d]: a batch failed; going record by record to find out which", *partition.events_tp)
+            until = partition.events_at + self._settings.batch * (_INBOX_BATCHES + 1)
+            self._rewind()
+            slot.one_by_one_until = until
+            return
+        offset = partition.events_at
+        where = f"{partition.events_tp.topic}[{partition.number}] offset {offset}"
+        if not self._settings.quarantine:
+            raise PoisonError(
+                f"{where}: the engine failed on this record ({type(error).__name__}: {error}). Report it; to go on without it, "
+                "set quarantine = true: it is then put among the dead letters, and the journal says so."
+            ) from error
+        log.exception("%s is set aside", where)
+        self._rewind()
+        partition.quarantined[offset] = Bad(0, "quarantined", f"the engine failed on it: {type(error).__name__}: {error}")
+
+    def _throttle(self) -> None:
+        """Stops fetching what piles up behind a tick or a restore."""
+        most = self._settings.batch * _INBOX_BATCHES
+        for slot in self.slots.values():
+            if not slot.running:
+                continue
+            queues: tuple[tuple[TP, deque[Message]], ...] = (
+                (slot.partition.events_tp, slot.inbox.events),
+                (slot.partition.commands_tp, slot.inbox.commands),
+            )
+            for tp, queue in queues:
+                if tp in slot.paused:
+                    if len(queue) < self._settings.batch:
+                        self.connection.resume([tp])
+                        slot.paused.discard(tp)
+                elif len(queue) > most:
+                    self.connection.pause([tp])
+                    slot.paused.add(tp)
+
+    # -- the transaction
+
+    def write(self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers | None = None) -> None:
+        """Into the open transaction; opens one if there is none."""
+        if not self._open:
+            self.connection.begin()
+            self._open = True
+        self.connection.produce(topic, partition, key, value, headers)
+
+    def _commit_if_due(self) -> None:
+        settings = self._settings
+        wait = (settings.commit_max_ms if self._busy else settings.commit_min_ms) / 1000
+        touched = sum(slot.partition.engine.table.touched_count() for slot in self.slots.values())
+        if self._commit_now or touched > _MOST_TOUCHED or self._clock.monotonic() - self._committed_at >= wait:
+            self._commit()
+
+    def _commit(self) -> None:
+        """Everything since the last commit, with the offsets read, in one transaction. Then it is durable."""
+        self._commit_now = False
+        dirty = [slot.partition for slot in self.slots.values() if slot.running and slot.partition.dirty]
+        if dirty:
+            with self._meter.commit():
+                offsets: dict[TP, int] = {}
+                for partition in dirty:
+                    partition.flush()
+                    offsets[partition.events_tp] = partition.events_at
+                    offsets[partition.commands_tp] = partition.commands_at
+                if not self._open:
+                    self.connection.begin()
+                    self._open = True
+                self.connection.commit(offsets)
+                self._open = False
+            for partition in dirty:
+                partition.forget()
+            self._meter.committed(self._clock.now_ms(), [slot.partition for slot in self.slots.values()], self.library)
+        self._committed_at = self._clock.monotonic()
+
+    def _rewind(self) -> None:
+        """Gives the transaction up: state as at the last commit, and its input again."""
+        if self._open:
+            self.connection.abort()
+            self._open = False
+        self._meter.aborted()
+        for slot in self.slots.values():
+            if not slot.running:
+                continue
+            partition = slot.partition
+            partition.roll_back()
+            slot.inbox.clear()
+            for tp, offset in ((partition.events_tp, partition.events_at), (partition.commands_tp, partition.commands_at)):
+                self.connection.pause([tp])
+                self.connection.seek(tp, offset)
+                self.connection.resume([tp])
+            slot.paused.clear()
+
+    def _start_over(self) -> None:
+        """Throws tables away and joins anew."""
+        for number in list(self.slots):
+            self._restorer.cancel(number)
+        self.slots.clear()
+        self._shelf.clear()
+        self._open = False
+        self.connection.close()
+        self._connect()
+
+    # -- ownership
+
+    def assigned(self, partitions: Sequence[TP]) -> None:
+        """Begins to restore what is ours now; a partition runs when both its inputs are held."""
+        self._meter.rebalanced()
+        for tp in partitions:
+            slot = self.slots.get(tp.partition)
+            if slot is None:
+                slot = self.slots[tp.partition] = Slot(self._new_partition(tp.partition))
+            slot.assigned.add(tp)
+            if slot.assigned == {slot.partition.events_tp, slot.partition.commands_tp}:
+                held = self._shelf.take(tp.partition, self._restorer.watermarks(TP(self.topics.state, tp.partition))[0])
+                if held is not None:
+                    slot.partition = held.partition
+                self._restorer.begin(slot.partition, None if held is None else held.changelog_at)
+        self._meter.owns(len(self.slots))
+
+    def _new_partition(self, number: int) -> Partition:
+        return Partition(
+            number, self.topics, self._program, self._taxonomy, self._decode, self, self._settings.future_tolerance_ms
+        )
+
+    def _start(self, partition: Partition) -> None:
+        """The state is whole: find the offsets it stands at, and go."""
+        slot = self.slots.get(partition.number)
+        if slot is None or slot.partition is not partition:
+            return
+        pair = [partition.events_tp, partition.commands_tp]
+        committed = self.connection.committed(pair)
+        at: list[int] = []
+        for tp in pair:
+            low, _ = self.connection.watermarks(tp)
+            offset = committed[tp]
+            if 0 <= offset < low:
+                raise RestoreError(
+                    f"{tp.topic}[{tp.partition}]: the next offset is {offset}, but the log starts at {low}: {low - offset} records were "
+                    "deleted before they were read. Raise the topic's retention; to go on without them, reset the group's offset to "
+                    f"{low} with Kafka's own tools."
+                )
+            at.append(low if offset < 0 else offset)
+        self._adopt_restored(partition)
+        partition.start_at(*at)
+        for tp, offset in zip(pair, at, strict=True):
+            self.connection.seek(tp, offset)
+        self.connection.resume(pair)
+        slot.running = True
+        log.info("partition %d runs from offset %d with %d customers", partition.number, at[0], len(partition.engine.table))
+
+    def _adopt_restored(self, partition: Partition) -> None:
+        """The champions and definitions that decided when the state was written go on deciding."""
+        cursor = partition.cursor
+        if cursor.manifest:
+            held = self.library.by_hash(cursor.manifest)
+            if held is None:
+                self.library.open()
+                held = self.library.by_hash(cursor.manifest)
+            if held is None:
+                raise RestoreError(f"partition {partition.number} stands on manifest {cursor.manifest[:12]}, which is not in {self.topics.models}")
+            partition.engine.adopt(champions=self.library.champions(held.manifest))
+            partition.one_in = held.manifest.one_in
+        if cursor.definitions:
+            program = self._program if self._program.hash == cursor.definitions else self.library.program(cursor.definitions)
+            if program is None:
+                raise RestoreError(f"partition {partition.number} stands on definitions {cursor.definitions[:12]}, which are not in {self.topics.models}")
+            partition.engine.adopt(program=program)
+
+    def revoked(self, partitions: Sequence[TP]) -> None:
+        """Finishes the transaction, then puts the tables on the shelf: they may come back."""
+        try:
+            self._commit()
+        except Aborted as aborted:
+            log.warning("the last transaction before a rebalance was given up: %s", aborted)
+            self._abort_all()
+        for number in sorted({tp.partition for tp in partitions}):
+            slot = self.slots.pop(number, None)
+            if slot is None:
+                continue
+            if slot.running:
+                _, high = self._restorer.watermarks(TP(self.topics.state, number))
+                self._shelf.put(slot.partition, high)
+            else:
+                self._restorer.cancel(number)
+        self._meter.owns(len(self.slots))
+
+    def _abort_all(self) -> None:
+        if self._open:
+            self.connection.abort()
+            self._open = False
+        self._meter.aborted()
+        for slot in self.slots.values():
+            if slot.running:
+                slot.partition.roll_back()
+                slot.inbox.clear()
+
+    def lost(self, partitions: Sequence[TP]) -> None:
+        """Others have gone on with them: drop everything."""
+        self._abort_all()
+        for number in {tp.partition for tp in partitions}:
+            self._restorer.cancel(number)
+            self.slots.pop(number, None)
+        self._meter.owns(len(self.slots))
+
+
+def topics_of(settings: Settings) -> Topics:
+    """Full names of the topics."""
+    t = settings.topic
+    return Topics(
+        events=t("events"), commands=t("commands"), state=t("state"), segments=t("segments"), changes=t("segment-changes"),
+        samples=t("samples"), journal=t("journal"), dead=t("events.dlq"), models=t("models"),
+    )  # fmt: skip
