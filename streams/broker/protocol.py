@@ -55,7 +55,7 @@ class Connection(Protocol):
         """Joins the group. Partitions arrive through `ownership`."""
 
     def poll(self, limit: int, timeout: float) -> Sequence[Message]:
-        """At most `limit` records of partitions not paused; waits `timeout` seconds for the first. Keeps the membership."""
+        """At most `limit` records of partitions not paused; waits `timeout` seconds for the first. Keeps membership."""
 
     def pause(self, partitions: Sequence[TP]) -> None:
         """No more records of these from poll, also none that were fetched already."""
