@@ -73,7 +73,10 @@ Body = Behaviour | Logistic | Value | Usual
 
 
 class Score(msgspec.Struct, frozen=True):
-    """Running test scores: over n samples that the model had not seen."""
+    """Test scores over n samples that the model had not seen.
+
+    `inertia`: mean squared distance to the nearest centre, standardised; `ratio`: predicted over realised spend.
+    """
 
     n: int = 0
     auc: float | None = None
@@ -81,6 +84,26 @@ class Score(msgspec.Struct, frozen=True):
     brier: float | None = None
     ece: float | None = None
     inertia: float | None = None
+    ratio: float | None = None
+
+
+class Tally(msgspec.Struct, frozen=True):
+    """One epoch's tests of a champion in a form that adds up over epochs (`models.evaluation.pool`).
+
+    Sums over `n` samples: log loss (nats), Brier, squared distance (behaviour), predicted and realised spend (value).
+    Classifiers: `bins` are those of the predicted logit that occur, ascending (`models.evaluation.LOGIT_BINS`), with the
+    samples of either label in them.
+    """
+
+    n: int
+    log_loss: float = 0.0
+    brier: float = 0.0
+    inertia: float = 0.0
+    predicted: float = 0.0
+    realised: float = 0.0
+    bins: list[int] = []
+    negatives: list[int] = []
+    positives: list[int] = []
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -105,11 +128,24 @@ class Champion(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Candidate(msgspec.Struct, frozen=True):
+    """Who is being tested against the champion of a family, or waits for a person's word (`ready`)."""
+
+    hash: str
+    version: int
+    frozen: int
+    tested: int
+    ready: bool
+    verdict: str
+
+
 class Manifest(msgspec.Struct, frozen=True):
     """The learner's last word: trained through epoch `epoch`. What is not in it does not exist.
 
     `champions` by family; `one_in`: 1 in so many customers is sampled; `offsets`: next offset of `samples` by partition;
     `absent`: partitions that the learner went on without; `learner`: content hash of the learner's own state.
+    `tests`: the champions' scores over the last weeks; `tallies`: this epoch's tests alone, which add up;
+    `rejected`: samples of this epoch that could not be learnt from; `notes`: promotions, births and ends of kinds, in words.
     """
 
     epoch: int
@@ -119,6 +155,19 @@ class Manifest(msgspec.Struct, frozen=True):
     absent: list[int]
     learner: str
     tests: dict[str, Score]
+    tallies: dict[str, Tally] = {}
+    candidates: dict[str, Candidate] = {}
+    rejected: int = 0
+    notes: list[str] = []
+
+
+class Approval(msgspec.Struct, frozen=True):
+    """A person's word on a family: the snapshot `hash`, a candidate or an older version, is to be champion."""
+
+    family: Family
+    hash: str
+    by: str
+    reason: str
 
 
 _encoder = msgspec.json.Encoder(order="deterministic")
@@ -129,6 +178,6 @@ def content_hash(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def encode(item: Snapshot | Manifest) -> bytes:
+def encode(item: Snapshot | Manifest | Approval) -> bytes:
     """The canonical bytes, whose hash is the name."""
     return _encoder.encode(item)

@@ -1,0 +1,242 @@
+"""One epoch under way: test, judge, approve, learn, freeze. The parts of the state, each replaced as the epoch moves on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from models.evaluation import sigmoid
+from models.features import catalogue_hash
+from models.learning import calibration, classifiers, contest, kind_contest, kinds, naming, summaries
+from models.learning.batch import F8, Batch, transformed
+from models.learning.classifiers import TASKS, Task
+from models.learning.config import LearnerConfig
+from models.learning.contest import Contest, Seat, Verdict
+from models.learning.kind_contest import KindContest
+from models.learning.scoring import habits, logits
+from models.learning.state import State, Window, observe, score
+from models.learning.summaries import Worth
+from models.snapshot import (
+    Approval,
+    Behaviour,
+    Body,
+    Champion,
+    Cluster,
+    Family,
+    Score,
+    Snapshot,
+    Tally,
+    Value,
+    content_hash,
+    encode,
+)
+
+BY_ITSELF: Final = "learner"
+_MARGIN: Final = 0.8
+"""Squared distances: a customer changes kind when another centre is nearer by about a tenth."""
+_USUAL_FROM: Final = 100
+"""Customers seen before anything is called usual."""
+
+
+class Step:
+    """The state of an epoch under way, and what it has to tell."""
+
+    def __init__(self, config: LearnerConfig, state: State, epoch: int) -> None:
+        self.config, self.at = config, epoch
+        self.versions, self.champions = dict(state.versions), dict(state.champions)
+        self.contests: dict[Task, Contest] = {"churn": state.churn, "purchase": state.purchase}
+        self.behaviour, self.kinds = state.behaviour, state.kinds
+        self.classifiers, self.summary = state.classifiers, state.summary
+        self.worth, self.worth_challenger = state.worth, state.worth_challenger
+        self.value, self.usual = state.value, state.usual
+        self.windows = dict(state.windows)
+        self.tallies: dict[str, Tally] = {}
+        self.verdicts: dict[str, Verdict] = {}
+        self.snapshots: list[tuple[str, bytes]] = []
+        self.notes: list[str] = []
+
+    def test(self, batch: Batch) -> None:
+        """Everybody predicts before anybody learns."""
+        inputs = transformed(batch.features)
+        matured, fresh = batch.labelled, ~batch.labelled
+        for task in TASKS:
+            labels = classifiers.labels_of(batch, matured, task)
+            self.contests[task], tally = contest.examine(self.contests[task], inputs[matured], labels)
+            self._tally(task, tally)
+        self.behaviour, tally = kind_contest.examine(self.behaviour, habits(inputs[fresh]))
+        self._tally("behaviour", tally)
+        purchase = self.contests["purchase"]
+        self.worth, spent = self._test_value(self.worth, purchase.champion, batch, inputs)
+        self.worth_challenger, _ = self._test_value(self.worth_challenger, purchase.challenger, batch, inputs)
+        if self.value is not None and spent is not None:
+            self._tally("value", spent)
+
+    def judge(self) -> None:
+        """Promotes challengers that have won, drops those that have lost; under `manual` winners wait for a word."""
+        for task in TASKS:
+            now = self.contests[task]
+            verdict = contest.judge(now, self.at, self.config)
+            self.verdicts[task] = verdict
+            if now.challenger is None:
+                continue
+            if verdict.promote and self.config.promotion == "auto":
+                self._promote(task, now.challenger, BY_ITSELF, verdict.reason)
+            elif verdict.promote or now.ready:
+                self.contests[task] = msgspec.structs.replace(now, ready=True)
+            elif verdict.drop:
+                self.contests[task] = Contest(champion=now.champion)
+        kind = kind_contest.judge(self.behaviour, self.at, self.config)
+        self.verdicts["behaviour"] = kind
+        if self.behaviour.challenger is not None:
+            if kind.promote and self.config.promotion == "auto":
+                self._promote("behaviour", self.behaviour.challenger, BY_ITSELF, kind.reason)
+            elif kind.promote or self.behaviour.ready:
+                self.behaviour = msgspec.structs.replace(self.behaviour, ready=True)
+            elif kind.drop:
+                self.behaviour = KindContest(champion=self.behaviour.champion)
+
+    def approve(self, approvals: Sequence[tuple[Approval, Snapshot]]) -> None:
+        """A person's word: the named snapshot is champion from this epoch's end, a candidate or an older version alike."""
+        for approval, snapshot in approvals:
+            self._promote(approval.family, Seat(approval.hash, snapshot), approval.by, approval.reason)
+
+    def learn(self, batch: Batch) -> None:
+        """Matured samples teach churn and purchase; those just taken teach kinds, the usual, and the ranks of value."""
+        inputs = transformed(batch.features)
+        fresh = ~batch.labelled
+        self.classifiers = classifiers.learn(self.classifiers, self.at, batch, inputs)
+        self.kinds = kinds.learn(self.kinds, habits(inputs[fresh]))
+        features = batch.features[fresh]
+        self.summary = summaries.observe(self.summary, self.at, features)
+        purchase = self.contests["purchase"]
+        self.worth = self._rank_value(self.worth, purchase.champion, features, inputs[fresh])
+        self.worth_challenger = self._rank_value(self.worth_challenger, purchase.challenger, features, inputs[fresh])
+
+    def freeze(self) -> None:
+        """New challengers where a seat is free and a cycle has passed; value and the usual as they have become."""
+        for task in TASKS:
+            now, line = self.contests[task], self.classifiers.line(task)
+            rarer = min(line.positives, line.seen - line.positives)
+            enough = line.seen >= self.config.first_tests and rarer >= self.config.first_labels
+            if now.challenger is None and enough:
+                body = classifiers.freeze(self.classifiers, task)
+                metrics = calibration.score(line.tested, body.slope, body.intercept)
+                seat = self._seat(task, body, line.seen, metrics)
+                self.contests[task] = Contest(champion=now.champion, challenger=seat)
+                if task == "purchase":
+                    self.worth_challenger = summaries.Worth()
+        self._freeze_kinds()
+        self._freeze_value()
+        if summaries.seen(self.summary) >= _USUAL_FROM and self._due(self.usual):
+            middle = summaries.usual(self.summary)
+            seat = self._seat("usual", middle, summaries.seen(self.summary), Score())
+            self._promote("usual", seat, BY_ITSELF, "the middle customer of the last epochs")
+
+    def score(self, family: str) -> Score:
+        """The champion's score over the last weeks."""
+        return score(self.windows.get(family, Window()))
+
+    def _tally(self, family: str, tally: Tally | None) -> None:
+        if tally is None:
+            return
+        self.tallies[family] = tally
+        length = 2 * self.config.cycle_ms
+        self.windows[family] = observe(self.windows.get(family, Window(self.at)), tally, self.at, length)
+
+    def _seat(self, family: Family, body: Body, trained_on: int, metrics: Score) -> Seat:
+        """A new snapshot, to be published with this epoch."""
+        version = self.versions.get(family, 0) + 1
+        self.versions[family] = version
+        snapshot = Snapshot(family, version, self.at, trained_on, catalogue_hash(), body, metrics)
+        data = encode(snapshot)
+        seat = Seat(content_hash(data), snapshot)
+        self.snapshots.append((seat.hash, data))
+        return seat
+
+    def _promote(self, family: Family, seat: Seat, by: str, reason: str) -> None:
+        self.notes.append(f"{family} version {seat.snapshot.version} promoted by {by}: {reason}")
+        self.champions[family] = Champion(seat.hash, seat.snapshot.version, self.at, by, reason)
+        match family:
+            case "churn" | "purchase":
+                if family == "purchase":
+                    challenger = self.contests[family].challenger
+                    if challenger is not None and challenger.hash == seat.hash:
+                        self.worth = self.worth_challenger
+                    self.worth_challenger = Worth()
+                self.contests[family] = Contest(champion=seat)
+            case "behaviour":
+                self.behaviour = KindContest(champion=seat)
+            case "value":
+                self.value = seat
+            case "usual":
+                self.usual = seat
+
+    def _due(self, seat: Seat | None) -> bool:
+        return seat is None or self.at - seat.snapshot.created >= self.config.cycle_ms
+
+    def _freeze_kinds(self) -> None:
+        """From the line as it has moved; or seeded anew, when that is due, so that it never grows stale."""
+        if self.behaviour.challenger is not None or not kinds.ready(self.kinds):
+            return
+        reseed = self.kinds.line is None or kinds.seeding_due(self.kinds, self.at, self.config.cycle_ms)
+        if reseed:
+            generator = np.random.default_rng([self.config.seed, self.at // self.config.period_ms])
+            self.kinds, notes = kinds.seeded(self.kinds, self.at, generator)
+            self.notes.extend(notes)
+        elif not self._due(self.behaviour.champion):
+            return
+        line = self.kinds.line
+        assert line is not None
+        seat = self._seat("behaviour", _portrayed(self.kinds, line), self.kinds.scaler.n, Score())
+        self.behaviour = KindContest(champion=self.behaviour.champion, challenger=seat)
+
+    def _test_value(self, worth: Worth, seat: Seat | None, batch: Batch, inputs: F8) -> tuple[Worth, Tally | None]:
+        """Predicted and realised spend of the matured samples with a purchase model, at the factor of the present value model."""
+        rows = batch.labelled
+        if seat is None or not rows.any():
+            return worth, None
+        probabilities = sigmoid(logits(contest.logistic(seat), inputs[rows]))
+        predicted = float(summaries.spend(batch.features[rows], probabilities, self.summary, self.config.horizon_days).sum())
+        realised = float(batch.spent[rows].sum())
+        factor = self.value.snapshot.body.factor if self.value and isinstance(self.value.snapshot.body, Value) else 1.0
+        tally = Tally(int(rows.sum()), predicted=factor * predicted, realised=realised)
+        return summaries.compare(worth, self.at, predicted, realised), tally
+
+    def _rank_value(self, worth: Worth, seat: Seat | None, features: F8, inputs: F8) -> Worth:
+        if seat is None or not len(features):
+            return worth
+        probabilities = sigmoid(logits(contest.logistic(seat), inputs))
+        horizon = self.config.horizon_days
+        return summaries.rank(worth, 365.0 / horizon * summaries.spend(features, probabilities, self.summary, horizon))
+
+    def _freeze_value(self) -> None:
+        """Value goes with the purchase champion: anew when that changed, else when a cycle has passed and it has moved."""
+        purchase = self.champions.get("purchase")
+        if purchase is None:
+            return
+        body = summaries.value(self.worth, self.summary, self.config.horizon_days)
+        if body is None:
+            return
+        present = self.value.snapshot.body if self.value is not None else None
+        if isinstance(present, Value):
+            changed = purchase.promoted == self.at
+            if not changed and not (self._due(self.value) and summaries.moved(present, body)):
+                return
+        seat = self._seat("value", body, round(self.worth.n), Score())
+        self._promote("value", seat, BY_ITSELF, f"goes with purchase version {purchase.version}: factor {body.factor:.3f}")
+
+
+def _portrayed(present: kinds.Kinds, line: kinds.Line) -> Behaviour:
+    """The line as a snapshot's body, its kinds named."""
+    mean, scale = np.array(line.mean), np.array(line.scale)
+    everybody, spread = kinds.frame(present)
+    portraits = naming.portraits(np.array(line.centres) * scale + mean, everybody, spread)
+    total = max(sum(line.counts), 1e-12)
+    clusters = [
+        Cluster(i, portrait.name, portrait.description, portrait.distinct, count / total, centre)
+        for i, portrait, count, centre in zip(line.ids, portraits, line.counts, line.centres, strict=True)
+    ]
+    return Behaviour(line.mean, line.scale, sorted(clusters, key=lambda c: c.id), _MARGIN)
