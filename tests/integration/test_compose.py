@@ -1,13 +1,28 @@
-"""The container set-up: compose file, image, Prometheus and Grafana agree with the code and with each other."""
+"""The container set-up: compose file, image, Prometheus and Grafana agree with the code and with each other.
+
+Containers cannot be taken for granted where tests run: each command of ours runs natively, with its own environment.
+"""
 
 import json
+import os
 import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
 
 import pytest
 import yaml
+from confluent_kafka import Producer
 from packaging.specifiers import SpecifierSet
 from prometheus_client import CollectorRegistry
 
@@ -175,3 +190,104 @@ def test_the_image_is_built_from_files_that_are_there_and_let_through() -> None:
     assert wanted
     assert SpecifierSet(wanted[1]).contains(python)
     assert re.search(r"^USER shoal$", dockerfile, flags=re.MULTILINE)
+
+
+def native(environment: Mapping[str, str], servers: str, prefix: str, ports: Mapping[str, int]) -> dict[str, str]:
+    """A service's environment without containers: this broker, this address, free ports, topics of its own."""
+    here = {"kafka:19092": servers, "0.0.0.0": "127.0.0.1", **{old: str(new) for old, new in ports.items()}}
+    said = {name: here.get(value, value) for name, value in environment.items()}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("SHOAL_")}
+    return {**inherited, **said, "SHOAL_PREFIX": prefix}
+
+
+def free_ports(count: int) -> int:
+    """The first of so many free ports in a row."""
+    for first in range(21_000, 31_000, count):
+        with ExitStack() as held:
+            try:
+                for port in range(first, first + count):
+                    held.enter_context(socket.create_server(("127.0.0.1", port)))
+            except OSError:
+                continue
+        return first
+    raise AssertionError("no free ports")
+
+
+@contextmanager
+def running(name: str, environment: dict[str, str], folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    command = [str(Path(sys.executable).with_name("shoal")), *service(name)["command"]]
+    with (folder / f"{name}.log").open("wb") as log:
+        process = subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=log)
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+
+def answer(url: str) -> Any | None:
+    """The JSON, or the text, that is served there; None while it is not."""
+    try:
+        with urlopen(url, timeout=5) as said:
+            body = said.read()
+    except (URLError, OSError):
+        return None
+    try:
+        return json.loads(body)
+    except ValueError:
+        return body.decode()
+
+
+def eventually(url: str, within: float, process: "subprocess.Popen[bytes]", log: Path) -> Any:
+    """The answer, once the process gives one."""
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline and process.poll() is None:
+        if (said := answer(url)) is not None:
+            return said
+        time.sleep(0.2)
+    pytest.fail(f"{url} did not answer (exit code {process.poll()}):\n{log.read_text()[-3000:]}")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_every_command_of_ours_runs_natively_with_its_own_environment(kafka: str, prefix: str, tmp_path: Path) -> None:
+    base = free_ports(6)
+    ports = {"9464": base, "9474": base + 2, "9484": base + 3, "8080": base + 4}
+    served = {"workers": [base, base + 1], "learner": [base + 2], "views": [base + 3]}
+    environment = {name: native(service(name)["environment"], kafka, prefix, ports) for name in OURS}
+    with running("topics", environment["topics"], tmp_path) as topics:
+        assert topics.wait(60) == 0, (tmp_path / "topics.log").read_text()
+
+    with ExitStack() as stack:
+        started = {name: stack.enter_context(running(name, environment[name], tmp_path)) for name in served}
+
+        def ask(name: str, port: int, path: str) -> Any:
+            return eventually(f"http://127.0.0.1:{port}{path}", 90, started[name], tmp_path / f"{name}.log")
+
+        for name, places in served.items():
+            for port in places:
+                ask(name, port, "/readyz")
+                assert "shoal_events_total" in ask(name, port, "/metrics")
+
+        producer = Producer({"bootstrap.servers": kafka})
+        producer.produce(f"{prefix}events", key=b"c1", value=json.dumps(event("c1")).encode())
+        assert producer.flush(30) == 0
+        shown = ask("views", ports["8080"], "/v1/customers/c1")
+        assert "lifecycle" in json.dumps(shown)
+
+        for process in started.values():
+            process.send_signal(signal.SIGTERM)
+        grace = {name: int(service(name).get("stop_grace_period", "10s").removesuffix("s")) for name in started}
+        ended = {name: process.wait(grace[name]) for name, process in started.items()}
+    assert ended == dict.fromkeys(started, 0), "each ends in good order"
+
+
+def event(customer: str) -> dict[str, Any]:
+    return {
+        "type": "track",
+        "event": "Product Viewed",
+        "messageId": "m1",
+        "userId": customer,
+        "timestamp": datetime.now(UTC).isoformat(),
+        "properties": {"category": "shoes", "price": 12.5},
+    }
