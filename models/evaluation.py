@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from models.snapshot import Score, Tally
 
@@ -48,8 +47,9 @@ def auc(scores: F8, labels: Labels) -> float | None:
     negatives = len(labels) - positives
     if not positives or not negatives:
         return None
-    ranks = rankdata(scores)
-    return float((ranks[labels].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+    # Mann and Whitney's count, a step for each distinct score.
+    _, step = np.unique(scores, return_inverse=True)
+    return _binned_auc(np.bincount(step[~labels], minlength=step.max() + 1), np.bincount(step[labels], minlength=step.max() + 1))
 
 
 def best_single(features: F8, labels: Labels) -> tuple[int, float]:
