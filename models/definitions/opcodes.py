@@ -36,5 +36,4 @@ GREATER: Final = 4
 SENSE: Final = 8
 
 FAIL: Final = 0
-MOST_JUMP: Final = 0x7FFF
 MOST_CONSTANTS: Final = 0x10000

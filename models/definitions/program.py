@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.definitions import opcodes
-from models.definitions.postfix import Instruction, Rule, compile_rule
+from models.definitions.postfix import Rule, compile_rule
 from models.definitions.schema import decode_definitions, encode_definitions
 from models.definitions.segments import RULED, Definitions
 from models.definitions.selectors import resolve, segment_keys, segment_names
@@ -18,7 +19,8 @@ from models.row import SEGMENTATIONS
 from models.snapshot import content_hash
 
 RULE_FEATURES = 8
-RULE_COLUMNS = 7
+
+_WITH_CONSTANT = (opcodes.COMPARE_CONST, opcodes.COMPARE_SCALED, opcodes.CONSTANT)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,62 +54,66 @@ class Program:
     definitions: Definitions
 
 
-class _Pool:
-    """Code and constants of a program under way; equal constants (bit for bit) share a place."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Assembly:
+    """Rules as arrays: code int32 [n, 2], consts float64 [m], and where each rule starts and stops in the code."""
 
-    def __init__(self) -> None:
-        self.code: list[tuple[int, int]] = []
-        self.places: dict[bytes, int] = {}
-        self.consts: list[float] = []
+    code: NDArray[np.int32]
+    consts: NDArray[np.float64]
+    spans: tuple[tuple[int, int], ...]
 
-    def add(self, rule: Rule) -> tuple[int, int]:
-        """Where the rule's instructions start and stop."""
-        start = len(self.code)
-        self.code.extend(self._encode(instruction) for instruction in rule.instructions)
-        return start, len(self.code)
 
-    def _encode(self, instruction: Instruction) -> tuple[int, int]:
-        word = instruction.operation | instruction.flags << 8 | instruction.i << 16 | instruction.j << 24
-        place = 0
-        if instruction.operation in (opcodes.COMPARE_CONST, opcodes.COMPARE_SCALED, opcodes.CONSTANT):
-            place = self.places.setdefault(struct.pack("<d", instruction.constant), len(self.consts))
-            if place == len(self.consts):
-                self.consts.append(instruction.constant)
-        return word, place | instruction.jump << 16
+def assemble(rules: Sequence[Rule]) -> Assembly:
+    """Puts rules one behind the other; constants that are equal bit for bit share a place.
+
+    Raises DefinitionsError if they hold more different numbers than an instruction can name.
+    """
+    code: list[tuple[int, int]] = []
+    places: dict[bytes, int] = {}
+    consts: list[float] = []
+    spans = []
+    for rule in rules:
+        start = len(code)
+        for one in rule.instructions:
+            place = 0
+            if one.operation in _WITH_CONSTANT:
+                place = places.setdefault(struct.pack("<d", one.constant), len(consts))
+                if place == len(consts):
+                    consts.append(one.constant)
+            code.append((one.operation | one.flags << 8 | one.i << 16 | one.j << 24, place | one.jump << 16))
+        spans.append((start, len(code)))
+    if len(consts) > opcodes.MOST_CONSTANTS:
+        raise DefinitionsError(
+            "rules", [f"{len(consts)} different numbers; at most {opcodes.MOST_CONSTANTS}: use fewer, or round them"]
+        )
+    return Assembly(np.array(code or [(0, 0)], np.int32), np.array(consts or [0.0], np.float64), tuple(spans))
 
 
 def compile_definitions(definitions: Definitions) -> Program:
     """The program of these definitions. Raises DefinitionsError with every fault, however they were made."""
     data = encode_definitions(definitions)
     definitions = decode_definitions(data, definitions.name)
-    pool = _Pool()
-    rules: list[tuple[int, ...]] = []
-    features: list[tuple[int, ...]] = []
-    ranges: list[int] = []
-    stack = 1
+    compiled: list[Rule] = []
+    lines: list[tuple[int, int, int, int, int]] = []  # segmentation, segment, places of when and hold, confirmations
+    ranges = []
     for s, segmentation in enumerate((*SEGMENTATIONS, "micro")):
-        ranges.append(len(rules))
+        ranges.append(len(lines))
         for segment, when, hold, confirmations in _rules_of(definitions, segmentation):
-            compiled = compile_rule(when, f"{segmentation} {segment}, when")
-            place = pool.add(compiled)
-            stack = max(stack, compiled.stack)
-            held = (-1, -1)
+            place = len(compiled)
+            compiled.append(compile_rule(when, "when"))
             if hold is not None:
-                holding = compile_rule(hold, f"{segmentation} {segment}, hold")
-                held = pool.add(holding)
-                stack = max(stack, holding.stack)
-            rules.append((s, segment, *place, *held, confirmations))
-            named = compiled.variables[:RULE_FEATURES]
-            features.append((*named, *[-1] * (RULE_FEATURES - len(named))))
-    ranges.append(len(rules))
-    if len(pool.consts) > opcodes.MOST_CONSTANTS:
-        raise DefinitionsError(
-            definitions.name, [f"{len(pool.consts)} different numbers in rules; at most {opcodes.MOST_CONSTANTS}"]
-        )
+                compiled.append(compile_rule(hold, "hold"))
+            lines.append((s, segment, place, -1 if hold is None else place + 1, confirmations))
+    ranges.append(len(lines))
+    assembly = assemble(compiled)
+    spans = (*assembly.spans, (-1, -1))
+    rules = [(s, segment, *spans[when], *spans[hold], n) for s, segment, when, hold, n in lines]
+    named = [compiled[when].variables[:RULE_FEATURES] for _, _, when, _, _ in lines]
+    features = [(*some, *[-1] * (RULE_FEATURES - len(some))) for some in named]
     keys = segment_keys(definitions)
     return Program(
-        code=np.array(pool.code or [(0, 0)], np.int32),
-        consts=np.array(pool.consts or [0.0], np.float64),
+        code=assembly.code,
+        consts=assembly.consts,
         rules=np.array(rules or [(-1, 0, 0, 0, -1, -1, 1)], np.int32),
         ranges=np.array(ranges, np.int32),
         rule_features=np.array(features or [(-1,) * RULE_FEATURES], np.int32),
@@ -118,7 +124,7 @@ def compile_definitions(definitions: Definitions) -> Program:
         keys=keys,
         names=segment_names(definitions),
         hash=content_hash(data),
-        stack=stack,
+        stack=max((rule.stack for rule in compiled), default=0),
         definitions=definitions,
     )
 
