@@ -16,6 +16,13 @@ class ReplayEvent(msgspec.Struct, frozen=True, gc=False):
     value: bytes
 
 
+class RawRecord(msgspec.Struct, frozen=True, gc=False):
+    """Bytes that need not be an event, written where they stand: for tests of what happens to bad input."""
+
+    key: bytes | None
+    value: bytes | None
+
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

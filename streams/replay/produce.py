@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from streams.contracts.control import Tick
 from streams.errors import BrokerError, SettingsError, TopicError
-from streams.replay.event import ReplayEvent
+from streams.replay.event import RawRecord, ReplayEvent
 from streams.replay.pace import Pace
 from streams.replay.timeline import with_ticks
 from streams.settings import DAY_MS, Settings
@@ -31,7 +31,10 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class ReplayReport:
-    """What was written. `first`, `last`: ms since 1970 of the first and last event; None when there was none."""
+    """What was written. `first`, `last`: ms since 1970 of the first and last event; None when there was none.
+
+    `raw`: records that are no events. `skipped`: rows of the file left out. `sorted`: the file was in another order.
+    """
 
     events: int
     ticks: int
@@ -39,6 +42,7 @@ class ReplayReport:
     first: int | None
     last: int | None
     seconds: float
+    raw: int = 0
     skipped: int = 0
     sorted: bool = False
 
@@ -50,7 +54,7 @@ class ReplayReport:
 
 def run(
     settings: Settings,
-    events: Iterable[ReplayEvent],
+    events: Iterable[ReplayEvent | RawRecord],
     *,
     pace: Pace | None = None,
     trail_days: float = 0.0,
@@ -66,7 +70,7 @@ def run(
     started = pace.monotonic()
     ticking = settings.clock == "ticks"
     timeline = with_ticks(events, settings.period_ms, round(trail_days * DAY_MS)) if ticking else events
-    sent = ticks = 0
+    sent = ticks = raw = 0
     first = last = None
     customers: set[bytes] = set()
     try:
@@ -75,11 +79,15 @@ def run(
                 output.tick(item)
                 ticks += 1
                 continue
+            if isinstance(item, RawRecord):
+                output.record(item.key, item.value)
+                raw += 1
+                continue
             if first is None:
                 first = item.at
             if pace.limited:
                 output.wait(pace, lambda: pace.monotonic() - started, sent, item.at - first)
-            output.event(item)
+            output.record(item.key, item.value)
             sent += 1
             last = item.at
             customers.add(item.key)
@@ -91,7 +99,7 @@ def run(
         output.flush()
     if watch is not None and last is not None:
         watch(Progress(sent, ticks, last))
-    return ReplayReport(sent, ticks, len(customers), first, last, pace.monotonic() - started)
+    return ReplayReport(sent, ticks, len(customers), first, last, pace.monotonic() - started, raw)
 
 
 class Output:
@@ -111,16 +119,16 @@ class Output:
         self._failure: KafkaError | None = None
         self._producer = _producer(settings, self._delivered)
 
-    def event(self, event: ReplayEvent) -> None:
-        """Hands one event to the broker's partition of its customer."""
+    def record(self, key: bytes | None, value: bytes | None) -> None:
+        """Hands a record to the partition of its key."""
         while True:
             try:
-                self._producer.produce(self._events, event.value, event.key)
+                self._producer.produce(self._events, value, key)
             except BufferError:
                 self.check()
                 self._producer.poll(0.05)
             except KafkaException as error:
-                raise BrokerError(f"{self._events}: an event was refused: {error.args[0].str()}") from error
+                raise BrokerError(f"{self._events}: a record was refused: {error.args[0].str()}") from error
             else:
                 return
 
@@ -183,6 +191,8 @@ def _producer(settings: Settings, delivered: Callable[[KafkaError | None, Messag
         "batch.size": 1_000_000,
         "queue.buffering.max.messages": 200_000,
         "message.timeout.ms": 60_000,
+        # What brokers take by default; librdkafka's own limit is lower.
+        "message.max.bytes": 1_048_588,
     }
     try:
         return Producer(options)

@@ -6,14 +6,16 @@ from collections.abc import Iterable, Iterator
 
 from streams.contracts.control import Tick
 from streams.replay.errors import ReplayError
-from streams.replay.event import ReplayEvent, iso_ms
+from streams.replay.event import RawRecord, ReplayEvent, iso_ms
 
 MAX_GAP = 100_000
 """Ticks between two events; more of them come from a wrong date rather than from a quiet shop."""
 
 
-def with_ticks(events: Iterable[ReplayEvent], period_ms: int, trail_ms: int = 0) -> Iterator[ReplayEvent | Tick]:
-    """Events and ticks in the order of the log.
+def with_ticks(
+    events: Iterable[ReplayEvent | RawRecord], period_ms: int, trail_ms: int = 0
+) -> Iterator[ReplayEvent | RawRecord | Tick]:
+    """Events and ticks in the order of the log; raw records stay between their neighbours.
 
     The first tick is the first multiple of `period_ms` after the first event, the last one, marked final, the first
     multiple after the last event, or `trail_ms` (rounded up to whole periods) after that. Raises ReplayError when
@@ -21,6 +23,9 @@ def with_ticks(events: Iterable[ReplayEvent], period_ms: int, trail_ms: int = 0)
     """
     tick = last = None
     for event in events:
+        if isinstance(event, RawRecord):
+            yield event
+            continue
         if tick is None or last is None:
             tick = next_tick(event.at, period_ms)
         elif event.at < last:
