@@ -82,5 +82,6 @@ $(VENV)/.installed: requirements.lock pyproject.toml | $(VENV)/.uv
 
 # The kernel is compiled once here, so that no first command waits for it.
 $(VENV)/.warm: $(VENV)/.installed $(KERNEL_SOURCES)
-	@if [ -f models/kernel/warm.py ]; then echo "setup: compiling the kernel"; $(PY) -m models.kernel.warm; fi
+	@echo "setup: compiling the kernel"
+	@$(PY) -m streams.scoring.warm
 	@touch $@
