@@ -13,7 +13,7 @@ from models.kernel.tables import F8, Model
 from models.snapshot import Behaviour, Family, Logistic, Snapshot, Usual, Value
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Champions:
     """Who decides. `versions` by family; `median`, `spread` [COUNT] are NaN before the first `usual` snapshot.
 

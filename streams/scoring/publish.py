@@ -67,7 +67,8 @@ class Publisher:
     def _prepare(self) -> None:
         """What stays the same while the same champions and definitions decide."""
         engine = self._engine
-        if self._ready_for == (engine.champions, engine.program):
+        champions, program = self._ready_for
+        if champions is engine.champions and program is engine.program:
             return
         champions = engine.champions
         self._usual = [None if m != m else _short(m) for m in champions.median.tolist()]

@@ -34,7 +34,8 @@ def warm() -> float:
 def forget_stale() -> None:
     """Drops compiled code that is older than any source: numba looks at one file only, not at what it calls."""
     root = Path(models.__file__).parent
-    newest = max(path.stat().st_mtime for path in root.rglob("*.py"))
+    sources = [*root.glob("*.py"), *(root / "kernel").glob("*.py"), *(root / "definitions").glob("*.py")]
+    newest = max(path.stat().st_mtime for path in sources)
     for path in (*root.rglob("*.nbi"), *root.rglob("*.nbc")):
         if path.stat().st_mtime < newest:
             path.unlink()
