@@ -126,7 +126,7 @@ class Output:
                 self._producer.produce(self._events, value, key)
             except BufferError:
                 self.check()
-                self._producer.poll(0.05)
+                self._producer.poll(0.002)
             except KafkaException as error:
                 raise BrokerError(f"{self._events}: a record was refused: {error.args[0].str()}") from error
             else:
@@ -142,7 +142,7 @@ class Output:
                         self._producer.produce(topic, value, partition=partition)
                     except BufferError:
                         self.check()
-                        self._producer.poll(0.05)
+                        self._producer.poll(0.002)
                     else:
                         break
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from streams.settings import DAY_MS
 from streams.simulator.personas import MEDIUMS
-from streams.simulator.population import F8, I8, Config, Population, drifted, populate
+from streams.simulator.population import F8, I8, Config, Population, churned_ms, drifted, populate
 from streams.simulator.season import factor
 
 KINDS: Final = (
@@ -100,6 +100,7 @@ def days(config: Config) -> Iterator[tuple[int, Events]]:
     """
     generator = np.random.Generator(np.random.PCG64([config.seed, 3]))
     population = populate(config)
+    silent = churned_ms(config, population)
     later: list[Events] = []
     for number in range(config.days):
         if number == config.drift_at:
@@ -109,6 +110,8 @@ def days(config: Config) -> Iterator[tuple[int, Events]]:
         events = _session(population, visits, generator)
         newsletters = _newsletters(config, population, number, begin, generator)
         everything = _joined([*later, events, newsletters, *_aftermath(population, events, generator)])
+        # Who has left sends nothing back and writes no review.
+        everything = everything.take(everything.at < silent[everything.customer])
         everything = everything.take(np.argsort(everything.at, kind="stable"))
         cut = int(np.searchsorted(everything.at, begin + DAY_MS))
         later = [everything.take(np.arange(cut, len(everything)))]
