@@ -25,6 +25,8 @@ class KafkaBroker:
     """`Broker` on the cluster that the settings name."""
 
     def __init__(self, settings: Settings) -> None:
+        """Raises SettingsError when settings.kafka sets what is Shoal's to set. Connects to nothing yet."""
+        confluent_options.check_passed_through(settings)
         self._settings = settings
 
     def connection(self, group: str, transactional_id: str) -> KafkaConnection:
@@ -45,12 +47,15 @@ def wait_for_broker(settings: Settings, deadline_s: float, say: Callable[[str], 
 
     Raises BrokerError after `deadline_s` seconds, at once where the broker refuses us; SettingsError.
     """
+    confluent_options.check_passed_through(settings)
     address = settings.bootstrap_servers
     last = LastError()
     try:
         # A log level of 0: that it refuses connections is said here, once.
         client = AdminClient(
-            confluent_options.common(settings, "shoal") | settings.kafka | {"error_cb": last, "log_level": 0}
+            confluent_options.common(settings, "shoal")
+            | confluent_options.passed_through(settings)
+            | {"error_cb": last, "log_level": 0}
         )
     except KafkaException as raised:
         raise bad_options(raised) from raised

@@ -56,6 +56,7 @@ class KafkaConnection:
         self._stopped: set[TP] = set()
         self._held: dict[TP, deque[KafkaMessage]] = {}
         self._moved = False
+        self._closed = False
         self._raised: BaseException | None = None
         self.begin = self._producer.begin
         self.produce = self._producer.produce
@@ -152,6 +153,9 @@ class KafkaConnection:
 
     def close(self) -> None:
         """Leaves the group (revoked is called) and frees everything; aborts what is open."""
+        if self._closed:
+            return
+        self._closed = True
         try:
             self._consumer.close()
         finally:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
+from streams.errors import SettingsError
 from streams.settings import Settings
 
 Options = dict[str, Any]
@@ -14,6 +15,44 @@ _LOG = logging.getLogger("shoal.kafka")
 FETCH_WAIT_MS = 20
 """How long the broker may hold a fetch. A resumed or sought partition is fetched when the fetch under way is back: with
 the default of 500 ms that is half a second each time (measured)."""
+
+
+# What exactly-once, restores and the keys' partitions stand on.
+_OURS: Final = frozenset(
+    {
+        "acks",
+        "auto.offset.reset",
+        "bootstrap.servers",
+        "enable.auto.commit",
+        "enable.auto.offset.store",
+        "enable.idempotence",
+        "enable.partition.eof",
+        "group.id",
+        "group.instance.id",
+        "group.protocol",
+        "group.remote.assignor",
+        "isolation.level",
+        "partition.assignment.strategy",
+        "partitioner",
+        "session.timeout.ms",
+        "transaction.timeout.ms",
+        "transactional.id",
+    }
+)
+# These mean something in a group only; librdkafka checks them against each other in every consumer.
+_GROUP: Final = frozenset({"heartbeat.interval.ms", "max.poll.interval.ms"})
+
+
+def check_passed_through(settings: Settings) -> None:
+    """Raises SettingsError when `settings.kafka` sets what is Shoal's to set."""
+    faults = [f"{name} cannot be set: Shoal's guarantees depend on it" for name in sorted(_OURS & set(settings.kafka))]
+    if faults:
+        raise SettingsError("settings, kafka", faults)
+
+
+def passed_through(settings: Settings, *, in_group: bool = False) -> Options:
+    """`settings.kafka`, as far as it concerns this client."""
+    return {name: value for name, value in settings.kafka.items() if in_group or name not in _GROUP}
 
 
 def common(settings: Settings, client: str) -> Options:
@@ -56,7 +95,7 @@ def member(settings: Settings, group: str, client: str) -> Options:
             # A member hears of a rebalance with its next heartbeat.
             "heartbeat.interval.ms": max(100, min(1_000, settings.session_timeout_ms // 5)),
         }
-    return options | settings.kafka
+    return options | passed_through(settings, in_group=True)
 
 
 def reader(settings: Settings, name: str) -> Options:
@@ -70,7 +109,7 @@ def reader(settings: Settings, name: str) -> Options:
             # The end of a partition says how far past commit markers and aborted records the reader has come.
             "enable.partition.eof": True,
         }
-        | settings.kafka
+        | passed_through(settings)
     )
 
 
@@ -79,7 +118,7 @@ def looker(settings: Settings, name: str) -> Options:
     return (
         reading(settings, f"{name}-watermarks", "read_uncommitted")
         | {"group.id": f"{settings.prefix}reader"}
-        | settings.kafka
+        | passed_through(settings)
     )
 
 
@@ -99,5 +138,5 @@ def transactional(settings: Settings, transactional_id: str) -> Options:
             # Successes need no call into Python; a failure says which record it was.
             "delivery.report.only.error": True,
         }
-        | settings.kafka
+        | passed_through(settings)
     )

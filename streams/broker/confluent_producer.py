@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 
@@ -13,6 +14,7 @@ from streams.broker.protocol import TP, Headers
 from streams.errors import Aborted, BrokerError, Fenced, Unknown
 from streams.settings import Settings
 
+_LOG = logging.getLogger(__name__)
 _OPEN_WITHIN_S = 30.0
 # What a call may take beyond the transaction's own time before the broker counts as gone.
 _GRACE_S = 10.0
@@ -33,6 +35,7 @@ class TransactionalProducer:
         self._last = LastError()
         self._undelivered: str | None = None
         self._open = False
+        self._closed = False
         options = confluent_options.transactional(settings, transactional_id)
         options |= {"error_cb": self._last, "on_delivery": self._not_delivered}
         try:
@@ -100,13 +103,17 @@ class TransactionalProducer:
 
     def close(self) -> None:
         """Frees everything; what is open is aborted by us, or by the broker after transaction_timeout_ms."""
+        if self._closed:
+            return
+        self._closed = True
         try:
             self.abort()
-        except BrokerError:
-            # Fenced or out of reach: the broker has aborted it or will.
-            self._open = False
-        self._producer.purge()
-        self._producer.close()
+            self._producer.purge()
+            self._producer.close()
+        except (BrokerError, KafkaException) as error:
+            # Fenced or out of reach: the broker has aborted what was open, or will.
+            _LOG.info("%s: closing: %s", self._id, error)
+        self._open = False
 
     def _commit(self, deadline: float) -> None:
         if not self._open:

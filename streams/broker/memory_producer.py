@@ -76,7 +76,9 @@ class MemoryWriter:
             self._end(committed=False)
 
     def close(self) -> None:
-        """Aborts what is open."""
+        """Aborts what is open; once is enough."""
+        if self._crashed:
+            return
         self._step("close", after=False)
         try:
             self.abort()
