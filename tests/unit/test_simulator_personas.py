@@ -30,7 +30,7 @@ def habits(parts: list[Events], config: Config, now: int) -> tuple[F8, NDArray[n
         np.concatenate([getattr(part, name) for part in parts])
         for name in ("at", "customer", "kind", "category", "device", "medium", "revenue", "discount", "coupon")
     )
-    weight = np.exp(-(now - at) / (90.0 * DAY_MS))
+    weight: F8 = np.exp(-(now - at) / (90.0 * DAY_MS)).astype(np.float64)
 
     def summed(values: F8) -> F8:
         return np.bincount(who, values, n).astype(np.float64)
