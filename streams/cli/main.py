@@ -2,7 +2,7 @@
 
 import typer
 
-from streams.cli import develop, operate, run
+from streams.cli import demo, develop, operate, run, see
 from streams.cli.command import Panel
 
 app = typer.Typer(
@@ -14,6 +14,8 @@ app = typer.Typer(
     help="Keeps every customer's segments true while they click.",
     epilog="Start with `shoal demo`. Every command has --help.",
 )
+app.add_typer(demo.app)
+app.add_typer(see.app)
 app.add_typer(run.app)
 app.add_typer(operate.topics, name="topics", rich_help_panel=Panel.OPERATE)
 app.add_typer(operate.broker, name="broker", rich_help_panel=Panel.OPERATE)

@@ -58,12 +58,14 @@ _HEADERS: dict[str, dict[str, Any]] = {
     },
     "DeadLetter": {
         "type": "object",
-        "required": ["reason", "topic", "partition", "offset"],
+        "required": ["reason", "kind", "source_topic", "source_partition", "source_offset"],
         "properties": {
-            "reason": {"type": "string", "description": "A sentence."},
-            "topic": {"type": "string"},
-            "partition": {"type": "string"},
-            "offset": {"type": "string"},
+            "reason": {"type": "string", "description": "What is wrong with it, a sentence."},
+            "kind": {"type": "string", "description": "The same in a word, as in shoal_dead_letters_total."},
+            "source_topic": {"type": "string"},
+            "source_partition": {"type": "string"},
+            "source_offset": {"type": "string"},
+            "truncated": {"type": "string", "description": "There when the bytes did not fit into a record."},
         },
     },
 }
