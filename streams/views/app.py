@@ -1,0 +1,215 @@
+"""The Faust app: two agents that follow `segments` and `segment-changes` into two tables and the indexes over them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from time import monotonic
+from typing import Any, cast
+
+import faust
+import msgspec
+from faust.types import TP, Message
+
+from streams.contracts.changes import CustomerSegments
+from streams.errors import PoisonError
+from streams.settings import Settings
+from streams.views.answers import Position
+from streams.views.flows import Flows, Moved
+from streams.views.memberships import Memberships
+from streams.views.sensor import Quiet
+from streams.views.tables import FlowTable, PromptTables, SourceTable
+from streams.views.transport import Consumer, Transport, WholeAssignment
+
+STORE_EVERY = 0.5
+"""Seconds between two writes of the flows that changed; after a crash that much is read again."""
+
+_STORE_AGAIN = 5.0
+_LOOK_EVERY = 0.02
+
+log = logging.getLogger(__name__)
+
+
+def app_id(settings: Settings) -> str:
+    """Names the app, and begins the names of its changelog topics."""
+    return f"{settings.prefix}views"
+
+
+def flows_changelog(settings: Settings) -> str:
+    """Full name of the topic that the stored hours of flows are recovered from."""
+    return f"{app_id(settings)}-flows-changelog"
+
+
+class ViewsApp(faust.App):
+    """Keeps `memberships` and `flows` true to their topics; `failure` is what ended it, if it could not go on."""
+
+    logger = logging.getLogger("faust.app")
+
+    def __init__(self, settings: Settings, **options: Any) -> None:
+        super().__init__(
+            app_id(settings),
+            broker=[f"kafka://{server.strip()}" for server in settings.bootstrap_servers.split(",")],
+            store="memory://",
+            topic_partitions=settings.partitions,
+            topic_allow_declare=False,
+            topic_disable_leader=True,
+            stream_wait_empty=False,
+            stream_recovery_delay=0,
+            broker_max_poll_records=2_000,
+            producer_linger=0.005,
+            cython_optimizations=True,
+            web_enabled=False,
+            Monitor=Quiet,
+            TableManager=PromptTables,
+            PartitionAssignor=WholeAssignment,
+            **options,
+        )
+        self.transport = Transport(self.conf.broker_consumer, self)
+        self.memberships = Memberships()
+        self.flows = Flows()
+        self.customers = SourceTable(self, name="memberships", key_type=str, value_type=bytes)
+        self.stored_flows = cast(
+            FlowTable,
+            self.tables.add(
+                FlowTable(self, name="flows", partitions=settings.partitions, key_type=bytes, value_type=bytes)
+            ),
+        )
+        self.stored_flows.on_recover(self._take_back_flows)
+        self.ready_after: float | None = None
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._began = monotonic()
+        self._ends: dict[TP, int] = {}
+        self._segments, self._changes = settings.topic("segments"), settings.topic("segment-changes")
+        self._next = dict.fromkeys((TP(self._segments, number) for number in range(settings.partitions)), 0)
+        self.agent(self._source(self._segments), name="memberships")(self._follow_segments)
+        self.agent(self._source(self._changes), name="flows")(self._follow_changes)
+
+    def starts(self) -> dict[TP, int]:
+        """The next offset that each table needs of each of its partitions."""
+        changes = {TP(self._changes, tp.partition): self.flows.next_offset(tp.partition) for tp in self._next}
+        return self._next | changes
+
+    def changelogs(self) -> set[TP]:
+        """The partitions that the stored flows are recovered from."""
+        return {TP(self.stored_flows.changelog_topic_name, tp.partition) for tp in self._next}
+
+    def positions(self) -> list[Position]:
+        """How far every partition is read, and how much is visible that is not in the tables."""
+        return [Position(tp.topic, tp.partition, self._reached(tp), self._lag(tp)) for tp in sorted(self.starts())]
+
+    def progress(self) -> float:
+        """How much of what was there at the start is in the tables, 0 to 1."""
+        if self.ready_after is not None:
+            return 1.0
+        wanted = sum(self._ends.values())
+        return sum(min(self._reached(tp), end) for tp, end in self._ends.items()) / wanted if wanted else 0.0
+
+    async def on_started(self) -> None:
+        """Once everything runs: watches for the end of the rebuilding, and stores flows."""
+        await super().on_started()
+        self.add_future(self._become_ready())
+        self.add_future(self._keep_storing())
+
+    async def store_flows(self) -> None:
+        """Writes the flows that changed to their table."""
+        await self.stored_flows.store(self.flows)
+
+    def _source(self, name: str) -> Any:
+        # Nothing is committed, so nothing needs to be acknowledged. An empty value is a tombstone.
+        return self.topic(
+            name,
+            key_type=bytes,
+            value_type=bytes,
+            key_serializer="raw",
+            value_serializer="raw",
+            acks=False,
+            allow_empty=True,
+        )
+
+    def _create_directories(self) -> None:
+        """Faust makes folders for table files; ours are in memory."""
+
+    async def _follow_segments(self, stream: faust.StreamT[bytes]) -> None:
+        async for event in stream.events():
+            message = event.message
+            partition = message.tp
+            if message.offset < self._next[partition]:
+                continue
+            try:
+                self._take_customer(message)
+            except Exception as error:
+                raise _poison(message, error) from error
+            self._next[partition] = message.offset + 1
+
+    def _take_customer(self, message: Message) -> None:
+        if message.key is None:
+            raise ValueError("no key, where the customer's id must be")
+        customer_id = message.key.decode()
+        if message.value is None:
+            self.memberships.remove(customer_id)
+            self.customers.pop(customer_id, None)
+            return
+        customer = msgspec.json.decode(message.value, type=CustomerSegments)
+        if customer.customer_id != customer_id:
+            raise ValueError("the key is not the customer_id in the record")
+        self.memberships.apply(customer)
+        self.customers[customer_id] = message.value
+
+    async def _follow_changes(self, stream: faust.StreamT[bytes]) -> None:
+        async for event in stream.events():
+            message = event.message
+            if message.offset < self.flows.next_offset(message.partition):
+                continue
+            try:
+                if message.value is None:
+                    raise ValueError("an empty record")
+                moved = msgspec.json.decode(message.value, type=Moved)
+                self.flows.count(message.partition, message.offset, moved)
+            except Exception as error:
+                raise _poison(message, error) from error
+
+    async def _on_agent_error(self, agent: Any, exc: BaseException) -> None:
+        """Faust would drop the record and go on."""
+        if not self.failed.done():
+            self.failed.set_exception(exc)
+
+    async def _take_back_flows(self) -> None:
+        self.stored_flows.restore(self.flows)
+
+    async def _become_ready(self) -> None:
+        """Ready when all that was committed when the app started is in the tables."""
+        self._ends = dict(await self.consumer.highwaters(*self.starts()))
+        while any(self._reached(tp) < end for tp, end in self._ends.items()):
+            if self.should_stop:
+                return
+            await self.sleep(_LOOK_EVERY)
+        self.ready_after = monotonic() - self._began
+        log.info("ready after %.1f s: %d customers", self.ready_after, len(self.memberships))
+
+    async def _keep_storing(self) -> None:
+        while not self.should_stop:
+            await self.sleep(STORE_EVERY)
+            try:
+                await self.store_flows()
+            except Exception as error:  # noqa: BLE001
+                log.warning("the flows could not be written to their changelog, they will be again: %s", error)
+                await self.sleep(_STORE_AGAIN)
+
+    def _reached(self, partition: TP) -> int:
+        """The next offset; past commit markers and aborted records too, once all before them is in the tables."""
+        consumer = cast(Consumer, self.consumer)
+        mine = self.starts()[partition]
+        if partition not in consumer.handed_over or mine <= consumer.last_record.get(partition, -1):
+            return mine
+        return max(mine, consumer.handed_over[partition][0])
+
+    def _lag(self, partition: TP) -> int:
+        _, end = cast(Consumer, self.consumer).handed_over.get(partition, (0, 0))
+        return max(0, end - self._reached(partition))
+
+
+def _poison(message: Message, error: Exception) -> PoisonError:
+    return PoisonError(
+        f"the record at {message.topic}[{message.partition}] offset {message.offset} cannot be used: {error}. "
+        "It was not written by this version of Shoal: see which producer writes to this topic"
+    )
