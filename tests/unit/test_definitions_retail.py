@@ -39,7 +39,7 @@ def holds(p: Program, start: int, stop: int, x: list[float]) -> bool:
 def segment(p: Program, segmentation: str, x: list[float], present: str = "") -> str:
     """The segment that the rules call for: the first in order, unless the present one holds."""
     s = SEGMENTATIONS.index(segmentation)
-    lines = p.rules[p.ranges[s] : p.ranges[s + 1]].tolist()
+    lines: list[list[int]] = p.rules[p.ranges[s] : p.ranges[s + 1]].tolist()
     for _, i, _, _, start, stop, _ in lines:
         if p.keys[s][i] == present and start >= 0 and holds(p, start, stop, x):
             return present
