@@ -34,6 +34,8 @@ class LearnerConfig:
     gate_gain: float = 5e-4
     gate_inertia: float = 0.01
     """A challenger of the kinds of customers must be closer to them by this share."""
+    gate_clear: float = 10.0
+    """A challenger that is better by so many times the gate need not wait until its cycle is over."""
 
     @property
     def cycle_ms(self) -> int:

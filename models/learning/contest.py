@@ -88,14 +88,16 @@ def judge(contest: Contest, epoch: int, config: LearnerConfig) -> Verdict:
         if score.auc is None or score.auc <= config.first_auc:
             return Verdict(False, True, f"ranks too badly: area under the curve {score.auc or 0.5:.3f} over {score.n} tests")
         return Verdict(True, True, f"the first: area under the curve {score.auc:.3f} over {score.n} tests")
-    due = epoch - contest.challenger.snapshot.created >= config.cycle_ms
-    if not due or score.n < config.gate_tests:
+    if score.n < config.gate_tests:
         return Verdict(
             False, False, f"tested on {score.n} samples beside the champion; {config.gate_tests} in a cycle are needed"
         )
     gain = contest.gain / score.n
     error = math.sqrt(max(contest.gain_squares / score.n - gain * gain, 0.0) / score.n)
+    over = epoch - contest.challenger.snapshot.created >= config.cycle_ms
     figures = f"log loss lower by {gain:.5f} (standard error {error:.5f}) over {score.n} tests"
+    if not over and (gain <= config.gate_clear * config.gate_gain or gain <= 3.0 * error):
+        return Verdict(False, False, f"not yet judged: {figures}")
     if gain > config.gate_gain and gain > error:
         return Verdict(True, True, f"better than version {contest.champion.snapshot.version}: {figures}")
     return Verdict(False, True, f"not better than version {contest.champion.snapshot.version}: {figures}")

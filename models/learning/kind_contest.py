@@ -75,17 +75,17 @@ def judge(contest: KindContest, epoch: int, config: LearnerConfig) -> Verdict:
             return Verdict(False, True, f"explains {explained:.0%} of how customers differ over {contest.n} customers")
         figures = f"{len(theirs.clusters)} kinds explain {explained:.0%} of how {contest.n} customers differ"
         return Verdict(True, True, f"the first: {figures}")
-    if epoch - contest.challenger.snapshot.created < config.cycle_ms:
-        return Verdict(False, False, f"tested on {contest.n} customers beside the champion; a cycle is needed")
     mine = behaviour(contest.champion)
     if len(mine.clusters) != len(theirs.clusters):
         gain = (contest.theirs.silhouette - contest.mine.silhouette) / contest.n
         figures = f"silhouette {contest.theirs.silhouette / contest.n:.3f}, {gain:+.3f}, over {contest.n} customers"
-        won = gain > config.gate_inertia
     else:
         gain = 1.0 - contest.theirs.inertia / max(contest.mine.inertia, 1e-12)
         figures = f"squared distance to customers {-gain:+.1%} over {contest.n} of them"
-        won = gain > config.gate_inertia
+    over = epoch - contest.challenger.snapshot.created >= config.cycle_ms
+    if not over and gain <= config.gate_clear * config.gate_inertia:
+        return Verdict(False, False, f"not yet judged: {figures}")
+    won = gain > config.gate_inertia
     version = contest.champion.snapshot.version
     return Verdict(won, True, f"{'better' if won else 'not better'} than version {version}: {figures}")
 

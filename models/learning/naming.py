@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
+import msgspec
 import numpy as np
 
 from models.features import CATALOGUE, HABITS
 from models.learning.batch import F8
 
-_SAYS_SOMETHING: Final = 0.4
+_SAYS_SOMETHING: Final = 0.3
 """Standard deviations from the usual from which a habit is worth a word."""
+_STILL_SAYS: Final = 0.2
+"""A name stays as long as each habit in it is at least so far from the usual, in the same direction."""
 
 
 class Words(NamedTuple):
@@ -38,58 +42,85 @@ _WORDS: Final[dict[str, Words]] = {
     "top_category_share": Words("single-category", "wide-ranging"),
 }
 _NAMES: Final = tuple(CATALOGUE[i].name for i in HABITS)
+_ORDERING: Final = frozenset(("average_order", "discount_share", "coupon_share", "orders_per_month", "conversion"))
+"""Habits that say nothing of those who have not ordered, but that."""
+_AVERAGE: Final = _NAMES.index("average_order")
+_YET_TO_BUY: Final = "visitors yet to buy"
+
+
+class Named(msgspec.Struct, frozen=True):
+    """A name and the habits it is made of: place in HABITS + 1, negative where it is low."""
+
+    name: str
+    traits: list[int]
 
 
 class Portrait(NamedTuple):
     """A kind's name, one sentence, and the habits that set it apart, the strongest first."""
 
-    name: str
+    named: Named
     description: str
     distinct: list[str]
 
 
-def portraits(centres: F8, mean: F8, scale: F8) -> list[Portrait]:
-    """Of centres [k, H] in transformed units, against the mean and spread [H] of everybody. Names are unique."""
+def portraits(ids: Sequence[int], centres: F8, mean: F8, scale: F8, before: Mapping[int, Named]) -> list[Portrait]:
+    """Of centres [k, H] in transformed units, against the mean and spread [H] of everybody. Names are unique.
+
+    `before`: names by id as they were; one stays as long as it is true, so that people can get used to it.
+    """
     deviations = (centres - mean) / scale
-    taken: set[str] = set()
+    kept = {i: before[i] for i, deviation in zip(ids, deviations, strict=True) if i in before and _holds(before[i], deviation)}
+    taken = {named.name for named in kept.values()}
     found = []
-    for c in range(len(centres)):
-        order = sorted(range(len(HABITS)), key=lambda j: (-abs(float(deviations[c, j])), j))
-        telling = [j for j in order if abs(float(deviations[c, j])) >= _SAYS_SOMETHING]
-        name = _name(deviations[c], telling, taken)
-        taken.add(name)
+    for i, centre, deviation in zip(ids, centres, deviations, strict=True):
+        order = sorted(range(len(HABITS)), key=lambda j: (-abs(float(deviation[j])), j))
+        telling = [j for j in order if abs(float(deviation[j])) >= _SAYS_SOMETHING]
+        named = kept.get(i) or _name(centre, deviation, telling, taken)
+        taken.add(named.name)
         distinct = [_NAMES[j] for j in (telling or order)[:4]]
-        found.append(Portrait(name, _describe(centres[c], mean, deviations[c], telling[:4]), distinct))
+        found.append(Portrait(named, _describe(centre, mean, deviation, telling[:4]), distinct))
     return found
 
 
-def _name(deviation: F8, telling: list[int], taken: set[str]) -> str:
+def _holds(named: Named, deviation: F8) -> bool:
+    """Whether a name is still true."""
+    return all(float(deviation[abs(t) - 1]) * (1.0 if t > 0 else -1.0) >= _STILL_SAYS for t in named.traits)
+
+
+def _name(centre: F8, deviation: F8, telling: list[int], taken: set[str]) -> Named:
     """The shortest name from the strongest habits that nobody has yet."""
+    named = Named("", [])
     for words in (2, 3, 4):
-        name = _compose(deviation, telling, words)
-        if name not in taken:
-            return name
+        named = _compose(centre, deviation, telling, words)
+        if named.name not in taken:
+            return named
     number = 2
-    while f"{name} {number}" in taken:
+    while f"{named.name} {number}" in taken:
         number += 1
-    return f"{name} {number}"
+    return Named(f"{named.name} {number}", named.traits)
 
 
-def _compose(deviation: F8, telling: list[int], words: int) -> str:
-    noun = ""
+def _compose(centre: F8, deviation: F8, telling: list[int], words: int) -> Named:
     adjectives: list[str] = []
+    noun, traits = "", []
+    if np.expm1(float(centre[_AVERAGE])) < 0.5 and _AVERAGE in telling:
+        noun, traits = _YET_TO_BUY, [-(_AVERAGE + 1)]
+        telling = [j for j in telling if _NAMES[j] not in _ORDERING]
     for j in telling:
+        if len(adjectives) + bool(noun) >= words:
+            break
         word = _WORDS[_NAMES[j]]
         high = float(deviation[j]) > 0.0
         as_noun, as_adjective = (word.high_noun, word.high) if high else (word.low_noun, word.low)
-        if len(adjectives) + bool(noun) >= words:
-            break
         if as_noun and not noun:
             noun = as_noun
         elif as_adjective:
             adjectives.append(as_adjective)
-    text = " ".join([*adjectives, noun or "customers"]) if adjectives or noun else "middle-of-the-road customers"
-    return text[0].upper() + text[1:]
+        else:
+            continue
+        traits.append(j + 1 if high else -(j + 1))
+    text = " ".join([*adjectives, noun or "customers"]) if traits else "middle-of-the-road customers"
+    return Named(text[0].upper() + text[1:], traits)
 
 
 def _describe(centre: F8, mean: F8, deviation: F8, telling: list[int]) -> str:
@@ -106,6 +137,7 @@ def _describe(centre: F8, mean: F8, deviation: F8, telling: list[int]) -> str:
 
 
 def _figure(value: float, unit: str) -> str:
+    value = max(value, 0.0)
     if unit == "share":
-        return f"{max(value, 0.0):.0%}"
-    return f"{value:.0f}" if abs(value) >= 10.0 else f"{value:.1f}"
+        return f"{value:.0%}"
+    return f"{value:.0f}" if value >= 10.0 else f"{value:.1f}"

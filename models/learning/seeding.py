@@ -13,7 +13,7 @@ import numpy as np
 from models.learning.batch import F8, I8
 from models.learning.scoring import squared_distances
 
-_STARTS: Final = 6
+_STARTS: Final = 8
 _STEPS: Final = 40
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from models.evaluation import sigmoid
 from models.features import catalogue_hash
-from models.learning import calibration, classifiers, contest, kind_contest, kinds, naming, summaries
+from models.learning import calibration, classifiers, contest, kind_contest, kinds, summaries
 from models.learning.batch import F8, Batch, transformed
 from models.learning.classifiers import TASKS, Task
 from models.learning.config import LearnerConfig
@@ -21,10 +21,8 @@ from models.learning.state import State, Window, observe, score
 from models.learning.summaries import Worth
 from models.snapshot import (
     Approval,
-    Behaviour,
     Body,
     Champion,
-    Cluster,
     Family,
     Score,
     Snapshot,
@@ -35,8 +33,6 @@ from models.snapshot import (
 )
 
 BY_ITSELF: Final = "learner"
-_MARGIN: Final = 0.8
-"""Squared distances: a customer changes kind when another centre is nearer by about a tenth."""
 _USUAL_FROM: Final = 100
 """Customers seen before anything is called usual."""
 
@@ -188,9 +184,8 @@ class Step:
             self.notes.extend(notes)
         elif not self._due(self.behaviour.champion):
             return
-        line = self.kinds.line
-        assert line is not None
-        seat = self._seat("behaviour", _portrayed(self.kinds, line), self.kinds.scaler.n, Score())
+        self.kinds, body = kinds.portrayed(self.kinds)
+        seat = self._seat("behaviour", body, self.kinds.seen, Score())
         self.behaviour = KindContest(champion=self.behaviour.champion, challenger=seat)
 
     def _test_value(self, worth: Worth, seat: Seat | None, batch: Batch, inputs: F8) -> tuple[Worth, Tally | None]:
@@ -227,16 +222,3 @@ class Step:
                 return
         seat = self._seat("value", body, round(self.worth.n), Score())
         self._promote("value", seat, BY_ITSELF, f"goes with purchase version {purchase.version}: factor {body.factor:.3f}")
-
-
-def _portrayed(present: kinds.Kinds, line: kinds.Line) -> Behaviour:
-    """The line as a snapshot's body, its kinds named."""
-    mean, scale = np.array(line.mean), np.array(line.scale)
-    everybody, spread = kinds.frame(present)
-    portraits = naming.portraits(np.array(line.centres) * scale + mean, everybody, spread)
-    total = max(sum(line.counts), 1e-12)
-    clusters = [
-        Cluster(i, portrait.name, portrait.description, portrait.distinct, count / total, centre)
-        for i, portrait, count, centre in zip(line.ids, portraits, line.counts, line.centres, strict=True)
-    ]
-    return Behaviour(line.mean, line.scale, sorted(clusters, key=lambda c: c.id), _MARGIN)

@@ -10,8 +10,9 @@ from models.errors import SnapshotError
 from models.snapshot import Approval, Manifest, Snapshot, content_hash
 from streams.broker.protocol import TP, Broker, Message, Reader
 from streams.clock import Clock
+from streams.contracts.keys import LEARNER, snapshot_key
 from streams.errors import BrokerError
-from streams.learning.keys import LEARNER_KEY, is_approval, is_manifest, snapshot_key
+from streams.learning.keys import is_approval, is_manifest
 
 _PATIENCE_S = 30.0
 _AT_A_TIME = 2_000
@@ -46,7 +47,7 @@ def read_past(broker: Broker, models: TP, clock: Clock) -> Past:
             key = message.key()
             if is_manifest(key):
                 manifest = message.value()
-            elif key == LEARNER_KEY:
+            elif key == LEARNER:
                 state = message.value()
             elif key is not None and is_approval(key):
                 words[key] = Word(message.offset(), message.value() or b"")

@@ -17,9 +17,10 @@ from models.learning.learner import Learner, Outcome, Progress
 from models.snapshot import Approval, Score, Snapshot
 from streams.broker.protocol import TP, Broker, Reader, Writer
 from streams.clock import Clock
+from streams.contracts.keys import LEARNER, manifest_key, snapshot_key
 from streams.errors import Aborted, BrokerError, Fenced, TopicError
 from streams.learning.gathering import Epoch, Gathering
-from streams.learning.keys import LEARNER_KEY, is_approval, manifest_key, snapshot_key
+from streams.learning.keys import is_approval
 from streams.learning.past import Past, Word, approved, read_past
 from streams.metrics import Metrics
 from streams.settings import Settings
@@ -157,7 +158,7 @@ class _Shell:
                 self.writer.begin()
                 for content_hash, data in outcome.snapshots:
                     self.writer.produce(self.models.topic, 0, snapshot_key(content_hash), data)
-                self.writer.produce(self.models.topic, 0, LEARNER_KEY, outcome.state)
+                self.writer.produce(self.models.topic, 0, LEARNER, outcome.state)
                 self.writer.produce(self.models.topic, 0, manifest_key(outcome.epoch), outcome.manifest)
                 self.writer.commit()
             except Aborted as aborted:

@@ -9,9 +9,10 @@ from models.check import decode_manifest, decode_snapshot
 from models.errors import SequenceError
 from models.snapshot import Approval, content_hash, encode
 from streams.broker.memory import MemoryBroker, MemoryCluster, Step
+from streams.contracts.keys import LEARNER
 from streams.contracts.samples import MARK_KEY, Mark
 from streams.errors import Fenced
-from streams.learning.keys import LEARNER_KEY, approval_key
+from streams.learning.keys import approval_key
 from streams.learning.shell import run_learner
 from streams.settings import Settings
 from tests.integration.learner_input import manifests, said, sample_bytes, settings_for, write_epoch
@@ -76,7 +77,7 @@ def test_every_epoch_is_learnt_once_and_all_it_names_is_there() -> None:
             snapshot = decode_snapshot(held[b"snapshot|" + champion.hash.encode()], name=champion.hash)
             assert snapshot.version == champion.version
     assert set(epochs[-1].champions) == {"churn", "purchase", "behaviour", "value", "usual"}
-    assert content_hash([value for key, value in everything if key == LEARNER_KEY][-1]) == epochs[-1].learner
+    assert content_hash([value for key, value in everything if key == LEARNER][-1]) == epochs[-1].learner
     assert not any(m.rejected or m.absent for m in epochs)
 
 
