@@ -80,11 +80,15 @@ class Worker:
 
     def run(self, stop: Callable[[], bool]) -> None:
         """Works until `stop` says so; then finishes the transaction and leaves the group."""
-        self.library.open()
-        self._connect()
+        self.start()
         while not stop():
             self.step()
         self.close()
+
+    def start(self) -> None:
+        """Reads what the learner has said so far, and joins the group."""
+        self.library.open()
+        self._connect()
 
     def _connect(self) -> None:
         self._connection = self._broker.connection(self._settings.group_name(), self._transactional_id)
