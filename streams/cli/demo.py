@@ -58,10 +58,10 @@ def demo(
     if "clock" not in told:
         # A year in a minute: its days go by with its events, not with the clock on the wall.
         settings = settings.model_copy(update={"clock": "ticks"})
-    console = Console(stderr=True)
-    alone = headless or summary is not None or not console.is_terminal
+    screen = Console()
+    alone = headless or summary is not None or not screen.is_terminal
     options = Options(Plan(chosen, workers, keep), Input(file, customers, seed), alone, picture)
-    found = run_demo(settings, options, console)
+    found = run_demo(settings, options, Console(stderr=True) if alone else screen)
     if found is not None:
         if summary is not None:
             summary.write_text(summary_json(found), encoding="utf-8")

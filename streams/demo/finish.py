@@ -1,9 +1,12 @@
 """Whether the input is done: everything read and committed, and the learner through with the last epoch."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from time import monotonic
+
 import msgspec
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from streams.broker.confluent import KafkaBroker
 from streams.broker.protocol import TP, Reader
 from streams.contracts.control import Tick
 from streams.demo.errors import DemoError
@@ -19,11 +22,12 @@ class Positions:
 
     def __init__(self, settings: Settings, reader: Reader) -> None:
         self._settings, self._reader = settings, reader
-        self._inputs = [
+        self._events = settings.topic("events")
+        self.inputs = tuple(
             TP(topic, number)
-            for topic in (settings.topic("events"), settings.topic("commands"))
+            for topic in (self._events, settings.topic("commands"))
             for number in range(reader.partitions(topic))
-        ]
+        )
         self._group = Consumer(
             {
                 "log_level": 0,
@@ -34,63 +38,89 @@ class Positions:
             }
         )
 
-    def behind(self) -> dict[TP, int]:
-        """Records not yet committed, by partition. Raises BrokerError."""
-        asked = [TopicPartition(tp.topic, tp.partition) for tp in self._inputs]
+    def committed(self) -> dict[TP, int]:
+        """The group's next offset in each partition of the inputs; 0 before the first commit. Raises BrokerError."""
+        asked = [TopicPartition(tp.topic, tp.partition) for tp in self.inputs]
         try:
             found = self._group.committed(asked, timeout=_ANSWER_WITHIN)
         except KafkaException as error:
             raise unreachable(self._settings, error) from error
-        committed = {TP(each.topic, each.partition): max(0, each.offset) for each in found}
-        return {tp: max(0, self._reader.watermarks(tp)[1] - committed[tp]) for tp in self._inputs}
+        return {TP(each.topic, each.partition): max(0, each.offset) for each in found}
 
-    def lag(self) -> int:
+    def ends(self) -> dict[TP, int]:
+        """The end of each partition, as the broker tells it."""
+        return {tp: self._reader.watermarks(tp)[1] for tp in self.inputs}
+
+    def lag(self, ends: Mapping[TP, int] | None = None) -> int:
         """Records of `events` not yet committed."""
-        events = self._settings.topic("events")
-        return sum(count for tp, count in self.behind().items() if tp.topic == events)
+        committed = self.committed()
+        return sum(max(0, end - committed[tp]) for tp, end in (ends or self.ends()).items() if tp.topic == self._events)
 
     def close(self) -> None:
         """Frees the consumer."""
         self._group.close()
 
 
+@dataclass(frozen=True, slots=True)
+class LastTicks:
+    """Where a replay ends: the offset after the final tick in each partition of the inputs, and its time (ms)."""
+
+    ends: dict[TP, int]
+    at: int
+
+
 class Finish:
     """Says when a replay is through. Ask only after everything has been written."""
 
-    def __init__(self, settings: Settings, positions: Positions, manifests: ManifestFeed) -> None:
-        self._settings, self._positions, self._manifests = settings, positions, manifests
-        self._last_tick: int | None = None
+    def __init__(self, settings: Settings, positions: Positions, manifests: ManifestFeed, reader: Reader) -> None:
+        self._ticking = settings.clock == "ticks"
+        self._positions, self._manifests, self._reader = positions, manifests, reader
+        self._last: LastTicks | None = None
         self._read = False
+
+    @property
+    def ends(self) -> dict[TP, int] | None:
+        """Where the input ends; None before that is known."""
+        return None if self._last is None else self._last.ends
 
     def reached(self) -> bool:
         """Whether all input is committed and, under ticks, the manifest of the last tick is there."""
+        if self._ticking and self._last is None:
+            self._last = last_ticks(self._reader, self._positions)
         if not self._read:
-            self._read = not any(self._positions.behind().values())
+            committed = self._positions.committed()
+            ends = self._last.ends if self._last is not None else self._positions.ends()
+            self._read = all(committed[tp] >= end for tp, end in ends.items())
             if not self._read:
                 return False
-        if self._settings.clock == "wall":
+        if self._last is None:
             return True
-        if self._last_tick is None:
-            self._last_tick = last_tick(self._settings)
         self._manifests.refresh()
         manifests = self._manifests.manifests()
-        return bool(manifests) and manifests[-1].epoch >= self._last_tick
+        return bool(manifests) and manifests[-1].epoch >= self._last.at
 
 
-def last_tick(settings: Settings) -> int:
-    """Time of the final tick, the last record of a replay in every partition of `events`. Raises DemoError."""
-    tp = TP(settings.topic("events"), 0)
-    reader = KafkaBroker(settings).reader("demo-last-tick")
+def last_ticks(reader: Reader, positions: Positions) -> LastTicks:
+    """The final ticks, the last records of a replay in every partition. Raises DemoError when one is not there."""
+    found: dict[TP, int] = {}
+    at = 0
+    # The embedded broker tells the start of a partition's last batch as its end, so look on from there.
+    reader.assign({tp: max(0, end - 1) for tp, end in positions.ends().items()})
+    deadline = monotonic() + _ANSWER_WITHIN
+    while len(found) < len(positions.inputs):
+        for message in reader.poll(1_000, 0.5):
+            if message.key() is None and (tick := _final_tick(message.value() or b"")) is not None:
+                found[TP(message.topic(), message.partition())] = message.offset() + 1
+                at = max(at, tick.at)
+        if monotonic() > deadline:
+            absent = ", ".join(f"{tp.topic}[{tp.partition}]" for tp in positions.inputs if tp not in found)
+            raise DemoError(f"{absent}: no final tick at the end; was something else written there meanwhile?")
+    return LastTicks(found, at)
+
+
+def _final_tick(value: bytes) -> Tick | None:
     try:
-        end = reader.watermarks(tp)[1]
-        reader.assign({tp: max(0, end - 1)})
-        for message in reader.poll(1, _ANSWER_WITHIN):
-            try:
-                tick = msgspec.json.decode(message.value() or b"", type=Tick)
-            except msgspec.DecodeError:
-                continue
-            if tick.final:
-                return tick.at
-    finally:
-        reader.close()
-    raise DemoError(f"the last record of {tp.topic}[0] is no final tick: was something else written there meanwhile?")
+        tick = msgspec.json.decode(value, type=Tick)
+    except msgspec.DecodeError:
+        return None
+    return tick if tick.final else None

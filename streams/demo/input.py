@@ -21,7 +21,7 @@ class Input:
             return self.file.name
         if self.customers is not None:
             return f"{self.customers:,} simulated customers"
-        return "a year of a real shop, Online Retail"
+        return "a year of a real shop (Online Retail)"
 
     def write(self, settings: Settings) -> ReplayReport:
         """Writes all of it as fast as the broker takes it. Raises ShoalError."""

@@ -30,8 +30,8 @@ from streams.live.words import duration
 from streams.presets import load_definitions
 from streams.settings import Settings
 
-_FRAME_SECONDS = 0.25
-_ROUND_SECONDS = 0.3
+_FRAME_SECONDS = 0.3
+_ROUND_SECONDS = 0.6
 _REPORT_SECONDS = 5.0
 _PICTURE = (120, 42)
 _EMBEDDED = "The embedded broker is for trying: after a crash it may show changes of aborted transactions."
@@ -42,7 +42,7 @@ _STORY = ("visitor", "new", "active", "cooling", "at_risk", "lapsed", "won_back"
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a demo does. `picture`: file for the last frame, as SVG. `headless`: no view, ends by itself when all is done."""
+    """What a demo does. `picture`: file for the last frame, SVG. `headless`: no view, ends by itself when all is done."""
 
     plan: Plan
     input: Input = field(default_factory=Input)
@@ -92,10 +92,12 @@ class _Performance:
         opened.callback(looker.close)
         self._positions = Positions(settings, looker)
         opened.callback(self._positions.close)
-        self._finish = Finish(settings, self._positions, self._manifests)
+        ticks = broker.reader("demo-ticks")
+        opened.callback(ticks.close)
+        self._finish = Finish(settings, self._positions, self._manifests, ticks)
         self._views_url = f"http://{settings.http_host}:{settings.http_port}"
         self._watch = Watch(
-            Sources(stage.worker_ports, self._views_url, changes, self._manifests, self._positions.lag, _order(settings))
+            Sources(stage.worker_ports, self._views_url, changes, self._manifests, self._lag, _order(settings))
         )
         self._fed_at = monotonic()
         self._feeding = Once(lambda: options.input.write(settings))
@@ -145,6 +147,9 @@ class _Performance:
         self._watch.look()
         self._is_done()
 
+    def _lag(self) -> int:
+        return self._positions.lag(self._finish.ends)
+
     def _is_done(self) -> bool:
         if self._done_after is None and self._feeding.result is not None and self._finish.reached():
             self._done_after = monotonic() - self._fed_at
@@ -161,7 +166,7 @@ class _Performance:
         report = self._feeding.result
         if report is None:
             return f"writing {self._options.input.describe()}"
-        behind = sum(self._positions.behind().values())
+        behind = self._lag()
         return f"{report.events:,} events written, {behind:,} records to go" if behind else "waiting for the last models"
 
     def _screen(self) -> Screen:
@@ -178,6 +183,7 @@ class _Performance:
             flow_over=FLOW_OVER,
             changes=self._watch.changes(),
             models=self._watch.models(),
+            input=self._options.input.describe(),
             broker=f"{broker.kind} broker" if broker is not None else self._settings.bootstrap_servers,
             advice=self._advice(done),
             warning=_EMBEDDED if broker is not None and broker.kind == "embedded" else "",
@@ -186,11 +192,8 @@ class _Performance:
     def _advice(self, done: bool) -> tuple[str, ...]:
         changes = self._watch.changes()
         someone = changes[0].customer_id if changes else "ID"
-        look = f"shoal tail {self._options_to_reach()}   ·   shoal profile {someone}{self._views_option()}"
-        if done:
-            return (f"All of it is through. In another terminal: {look}", "q ends everything")
-        what = self._options.input.describe()
-        return (f"{what}, replayed as fast as it goes. In another terminal: {look}", "q ends everything")
+        look = f"shoal tail {self._options_to_reach()}   shoal profile {someone}{self._views_option()}"
+        return (f"q ends {'everything' if done else 'it'}   in another terminal: {look}",)
 
     def _options_to_reach(self) -> str:
         prefix = "" if self._settings.prefix == "shoal." else f" --prefix {self._settings.prefix}"

@@ -79,16 +79,26 @@ class ManifestFeed:
 
 
 def varied(changes: Iterable[Change], count: int) -> list[Change]:
-    """The newest `count` of some changes (newest first), no segmentation with more than a third unless there is room."""
+    """The newest `count` of some changes (newest first) that show most: of different customers and segmentations.
+
+    First memberships, a customer's further changes, and what exceeds a third for one segmentation fill up what is left;
+    `primary` is left out, since its changes repeat another's.
+    """
     most = max(1, ceil(count / 3))
     chosen: list[tuple[int, Change]] = []
     spare: list[tuple[int, Change]] = []
     seen: dict[str, int] = {}
-    for place, change in enumerate(changes):
-        seen[change.segmentation] = seen.get(change.segmentation, 0) + 1
-        (chosen if seen[change.segmentation] <= most else spare).append((place, change))
-        if len(chosen) == count:
-            break
+    customers: set[str] = set()
+    for place, change in enumerate(each for each in changes if each.segmentation != "primary"):
+        shown = seen.get(change.segmentation, 0)
+        if shown < most and change.previous is not None and change.customer_id not in customers:
+            seen[change.segmentation] = shown + 1
+            customers.add(change.customer_id)
+            chosen.append((place, change))
+            if len(chosen) == count:
+                break
+        else:
+            spare.append((place, change))
     chosen += spare[: count - len(chosen)]
     return [change for _, change in sorted(chosen, key=lambda item: item[0])]
 

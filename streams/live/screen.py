@@ -28,7 +28,7 @@ COLOURS = {
 }
 _BORDER = "grey42"
 _QUIET = "grey58"
-_HEADER, _MODELS = 4, 7
+_HEADER, _MODELS, _NAME = 4, 7, 27
 
 
 def render(screen: Screen, width: int, height: int) -> RenderableType:
@@ -36,8 +36,9 @@ def render(screen: Screen, width: int, height: int) -> RenderableType:
     footer = max(1, len(screen.advice)) + bool(screen.warning)
     body = height - _HEADER - footer
     wide = width >= WIDE
-    segments_width = int(width * 0.46) if wide else width
-    changes = _changes_panel(screen.changes, (body - _MODELS if wide else body // 3) - 2)
+    segments_width = width // 2 if wide else width
+    changes_width = width - segments_width if wide else width
+    changes = _changes_panel(screen.changes, changes_width - 4, (body - _MODELS if wide else body // 3) - 2)
     models = _models_panel(screen.models)
     layout = Layout()
     layout.split_column(
@@ -63,12 +64,16 @@ def _header(screen: Screen, width: int) -> RenderableType:
     traffic = screen.traffic
     wide = width >= WIDE
     when = moment_words(traffic.event_time) if traffic.event_time is not None else ""
-    top = Table.grid(expand=True)
-    top.add_column(no_wrap=True, overflow="ellipsis")
+    if not wide:
+        when = when.partition(",")[0]
+    top = Table.grid(expand=True, padding=(0, 1, 0, 0))
+    top.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     top.add_column(justify="right", no_wrap=True)
     top.add_row(
-        Text.assemble(("shoal  ", "bold cyan"), (_phase(screen) if wide else "", _QUIET)),
-        Text.assemble((screen.broker, _QUIET), "  ", (when, "bold"), ("  after ", _QUIET), duration(screen.elapsed)),
+        Text.assemble(("shoal  ", "bold cyan"), (_phase(screen), _QUIET)),
+        Text.assemble(
+            (screen.broker if wide else "", _QUIET), "  ", (when, "bold"), ("  after ", _QUIET), duration(screen.elapsed)
+        ),
     )
     figures = [
         _figure(f"{traffic.events:,}", "events"),
@@ -88,11 +93,11 @@ def _header(screen: Screen, width: int) -> RenderableType:
 def _phase(screen: Screen) -> str:
     match screen.phase:
         case Phase.STARTING:
-            return "starts"
+            return "the processes start"
         case Phase.RUNNING:
-            return "keeps every customer's segments true while they click"
+            return screen.input
         case Phase.DONE:
-            return "has read it all"
+            return f"{screen.input}: all of it is through"
 
 
 def _figure(number: str, what: str) -> Text:
@@ -109,41 +114,54 @@ def _progress(traffic: Traffic, width: int) -> Text | None:
 
 def _segments_panel(screen: Screen, width: int, rows: int) -> RenderableType:
     table = Table.grid(padding=(0, 1, 0, 0))
-    bars = max(6, width - 23 - 6 - 5 - 5 - 4)
-    table.add_column(width=23, no_wrap=True, overflow="ellipsis")
+    bars = max(6, width - _NAME - 6 - 5 - 5 - 4)
+    table.add_column(width=_NAME, no_wrap=True, overflow="ellipsis")
     table.add_column(width=bars, no_wrap=True)
     table.add_column(width=6, justify="right", no_wrap=True)
     table.add_column(width=5, justify="right", no_wrap=True)
     table.add_column(width=5, justify="right", no_wrap=True)
-    spare = rows - sum(1 + len(segmentation.segments) for segmentation in screen.segmentations)
-    left = rows
-    for number, segmentation in enumerate(screen.segmentations):
-        if number and spare > 0:
+    shown = fitting(screen.segmentations, rows)
+    spare = rows - sum(1 + len(segmentation.segments) for segmentation in shown)
+    for number, segmentation in enumerate(shown):
+        if number and number <= spare:
             # Air between the segmentations, where there is room for it.
             table.add_row("")
-            spare, left = spare - 1, left - 1
-        if left < 3:
-            break
-        left -= 1 + _add_segmentation(table, segmentation, bars, left - 1)
-    if not screen.segmentations:
+        _add_segmentation(table, segmentation, bars)
+    if not shown:
         table.add_row(Text("no customer yet", style=_QUIET))
     title = Text.assemble("segments", (f"  in and out, {screen.flow_over}", _QUIET) if screen.flow_over else "")
     return _panel(table, title)
 
 
-def _add_segmentation(table: Table, segmentation: Segmentation, bars: int, rows: int) -> int:
-    """Adds a heading and the segments that fit; returns how many lines the segments took."""
+def fitting(segmentations: Sequence[Segmentation], rows: int) -> list[Segmentation]:
+    """What fits into so many rows, a heading each: the first segmentations whole, of the others the largest segments.
+
+    The last ones are left out before one is cut below three segments.
+    """
+    kept = list(segmentations)
+    while kept and sum(1 + min(3, len(each.segments)) for each in kept) > rows:
+        kept.pop()
+    counts = [min(3, len(each.segments)) for each in kept]
+    left = rows - sum(counts) - len(counts)
+    for i, each in enumerate(kept):
+        more = min(left, len(each.segments) - counts[i])
+        counts[i] += more
+        left -= more
+    return [_largest(each, count) for each, count in zip(kept, counts, strict=True)]
+
+
+def _largest(segmentation: Segmentation, count: int) -> Segmentation:
+    """With its largest segments only; they keep their order."""
+    places = sorted(range(len(segmentation.segments)), key=lambda i: -segmentation.segments[i].customers)[:count]
+    return Segmentation(segmentation.name, tuple(segmentation.segments[i] for i in sorted(places)))
+
+
+def _add_segmentation(table: Table, segmentation: Segmentation, bars: int) -> None:
     colour = COLOURS.get(segmentation.name, "white")
     table.add_row(Text(segmentation.name, style=f"bold {colour}"))
-    shown = list(segmentation.segments)
-    if len(shown) > rows:
-        # The largest say most; they keep their order.
-        largest = sorted(shown, key=lambda segment: -segment.customers)[:rows]
-        shown = [segment for segment in shown if segment in largest]
-    most = max((segment.customers for segment in shown), default=0)
-    for segment in shown:
+    most = max((segment.customers for segment in segmentation.segments), default=0)
+    for segment in segmentation.segments:
         table.add_row(*_segment_cells(segment, most, bars, colour))
-    return len(shown)
 
 
 def _segment_cells(segment: Segment, most: int, bars: int, colour: str) -> tuple[Text, ...]:
@@ -156,12 +174,12 @@ def _segment_cells(segment: Segment, most: int, bars: int, colour: str) -> tuple
     )
 
 
-def _changes_panel(changes: Sequence[Change], rows: int) -> RenderableType:
+def _changes_panel(changes: Sequence[Change], width: int, rows: int) -> RenderableType:
     table = Table.grid(expand=True)
     table.add_column(no_wrap=True, overflow="ellipsis")
     for change in changes[: max(1, rows // 2)]:
         table.add_row(_change_line(change))
-        table.add_row(_why_line(change))
+        table.add_row(_why_line(change, width))
     if not changes:
         table.add_row(Text("none yet", style=_QUIET))
     return _panel(table, Text("newest changes"))
@@ -181,10 +199,17 @@ def _change_line(change: Change) -> Text:
     return line
 
 
-def _why_line(change: Change) -> Text:
-    told = "; ".join(reason_words(reason) for reason in change.reasons[:3])
-    alone = "rules alone: " if change.model is None else ""
-    return Text(f"        because {alone}{told}" if told else f"        {alone}first seen", style=_QUIET)
+def _why_line(change: Change, width: int) -> Text:
+    """The strongest reasons, as many as fit; at least one."""
+    line = "        because " + ("rules alone say: " if change.model is None else "")
+    told = [reason_words(reason) for reason in change.reasons]
+    if not told:
+        return Text("        first seen", style=_QUIET)
+    line += told[0]
+    for reason in told[1:]:
+        if len(line) + 2 + len(reason) <= width:
+            line += f"; {reason}"
+    return Text(line, style=_QUIET)
 
 
 def _models_panel(models: Sequence[Model]) -> RenderableType:

@@ -74,6 +74,8 @@ class Screen:
     changes: tuple[Change, ...]
     """The newest, newest first."""
     models: tuple[Model, ...]
+    input: str
+    """What is being read, for people."""
     broker: str
     advice: tuple[str, ...]
     """What to do next, a sentence each."""

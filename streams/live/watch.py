@@ -20,7 +20,8 @@ FLOW_OVER = "last 7 days"
 SHOWN = 24
 """Changes kept for the view."""
 
-_SEGMENTATIONS = ("lifecycle", "behaviour", "value", "intent", "affinity", "offer", "micro", "primary")
+_SEGMENTATIONS = ("lifecycle", "behaviour", "value", "intent", "affinity", "offer", "micro")
+"""Those shown; `primary` repeats one of them."""
 _FAMILIES: tuple[Family, ...] = ("behaviour", "churn", "purchase", "value")
 _RATE_OVER = 3.0
 _CHANGES_SECONDS = 0.8
@@ -182,4 +183,4 @@ def _total(scrapes: Sequence[Scrape], name: str) -> float:
 
 def _day(ms: int) -> str:
     moment = datetime.fromtimestamp(ms / 1000, UTC)
-    return f"{moment.day} {moment:%b %Y}"
+    return f"{moment.day} {moment:%b}"
