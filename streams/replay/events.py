@@ -156,9 +156,7 @@ class RowReader:
             return self._mapping.refund_event if amount is not None and amount < 0 else self._mapping.event
         if self._mapping.events and given not in self._mapping.events:
             known = ", ".join(self._mapping.events)
-            fault = (
-                f"column {self._columns['event']!r} is {given!r}, which [events] of the mapping does not have ({known})"
-            )
+            fault = f"column {self._columns['event']!r} is {given!r}, which [events] of the mapping does not have ({known})"
             raise RowError(self._path, number, fault)
         if not self._mapping.events:
             return EVENT_NAMES.get(given.lower(), given)

@@ -124,9 +124,7 @@ class Mapping:
         missing = [meaning for meaning in NEEDED if meaning not in found]
         if missing:
             options = " ".join(f"--map {meaning}=COLUMN" for meaning in missing)
-            raise ReplayError(
-                f"{where}: no column for {' and '.join(missing)} among {', '.join(columns)}; say {options}"
-            )
+            raise ReplayError(f"{where}: no column for {' and '.join(missing)} among {', '.join(columns)}; say {options}")
         return replace(self, columns=found)
 
 

@@ -38,9 +38,7 @@ def file_format(path: Path) -> Format:
         suffixes.pop()
     if not suffixes or suffixes[-1] not in SUFFIXES:
         known = ", ".join(SUFFIXES)
-        raise ReplayError(
-            f"{path}: cannot tell its format from its name; it must end in {known} (or these with .gz or .xz)"
-        )
+        raise ReplayError(f"{path}: cannot tell its format from its name; it must end in {known} (or these with .gz or .xz)")
     return SUFFIXES[suffixes[-1]]
 
 
@@ -65,9 +63,7 @@ def csv_rows(path: Path, delimiter: str, bad: BadRows) -> Iterator[tuple[int, Ro
                 raise ReplayError(f"{path} is empty; its first line must name the columns")
             header = [name.strip() for name in header]
             if len(set(header)) < len(header):
-                raise ReplayError(
-                    f"{path}, line 1: two columns have the same name among {', '.join(header)}; rename one"
-                )
+                raise ReplayError(f"{path}, line 1: two columns have the same name among {', '.join(header)}; rename one")
             for row in reader:
                 if len(row) == len(header):
                     yield reader.line_num, dict(zip(header, row, strict=True))
@@ -76,9 +72,7 @@ def csv_rows(path: Path, delimiter: str, bad: BadRows) -> Iterator[tuple[int, Ro
                     hint = f"check quotes and delimiter {delimiter!r}"
                     bad.take(RowError(path, reader.line_num, f"{fault}; {hint}"))
         except csv.Error as error:
-            raise ReplayError(
-                f"{path}, line {reader.line_num}: not CSV ({error}); check quotes and delimiter"
-            ) from error
+            raise ReplayError(f"{path}, line {reader.line_num}: not CSV ({error}); check quotes and delimiter") from error
 
 
 def json_lines(path: Path) -> Iterator[Line]:
@@ -107,9 +101,7 @@ def parquet_rows(path: Path) -> Iterator[tuple[int, Row]]:
         import pyarrow
         import pyarrow.parquet
     except ImportError as error:
-        raise ReplayError(
-            f"{path}: reading parquet needs pyarrow; install it with `pip install 'shoal[parquet]'`"
-        ) from error
+        raise ReplayError(f"{path}: reading parquet needs pyarrow; install it with `pip install 'shoal[parquet]'`") from error
     number = 0
     try:
         with pyarrow.parquet.ParquetFile(path) as file:

@@ -56,6 +56,5 @@ def next_tick(at: int, period_ms: int) -> int:
 def _check_gap(at: int, tick: int, period_ms: int) -> None:
     if (at - tick) // period_ms > MAX_GAP:
         raise ReplayError(
-            f"between {iso_ms(tick)} and {iso_ms(at)} lie more than {MAX_GAP:,} ticks: "
-            "correct the dates, or raise period_ms"
+            f"between {iso_ms(tick)} and {iso_ms(at)} lie more than {MAX_GAP:,} ticks: correct the dates, or raise period_ms"
         )

@@ -70,8 +70,7 @@ class Values:
             if text.replace(".", "", 1).isdigit() and len(text) >= 9:
                 return self._since_1970(float(text))
             raise ValueFault(
-                f"{text!r} is no ISO 8601 time; say how it is written, "
-                "e.g. timestamp_format = '%d/%m/%Y %H:%M' in a mapping file"
+                f"{text!r} is no ISO 8601 time; say how it is written, e.g. timestamp_format = '%d/%m/%Y %H:%M' in a mapping file"
             ) from None
         # fromisoformat also takes compact forms; twelve digits are rather milliseconds.
         if text.isdigit() and len(text) > 8:
@@ -83,12 +82,7 @@ class Values:
             moment = datetime.strptime(text, self._format)  # noqa: DTZ007  # the zone is given by the mapping
         except ValueError as error:
             raise ValueFault(f"{text!r} is not written as {self._format!r}; correct timestamp_format") from error
-        if (
-            "%H" not in self._format
-            and "%I" not in self._format
-            and "%c" not in self._format
-            and "%X" not in self._format
-        ):
+        if "%H" not in self._format and "%I" not in self._format and "%c" not in self._format and "%X" not in self._format:
             moment = datetime.combine(moment.date(), NOON)
         return self._aware(moment)
 

@@ -229,9 +229,7 @@ def _within(visit: I8, generator: np.random.Generator) -> I8:
     return since
 
 
-def _categories(
-    population: Population, visits: Visits, visit: I8, kind: NDArray[np.int8], generator: np.random.Generator
-) -> I8:
+def _categories(population: Population, visits: Visits, visit: I8, kind: NDArray[np.int8], generator: np.random.Generator) -> I8:
     """Mostly what the visit is about; none for what concerns no product."""
     other = _pick(population.habits.categories, visits.customer[visit], generator)
     stays = generator.random(len(visit)) < 0.85
@@ -256,9 +254,7 @@ def _orders(
     return np.maximum(revenue, order * 0.01), discount, coupon.astype(np.int8)
 
 
-def _newsletters(
-    config: Config, population: Population, number: int, begin: int, generator: np.random.Generator
-) -> Events:
+def _newsletters(config: Config, population: Population, number: int, begin: int, generator: np.random.Generator) -> Events:
     """Newsletters that are opened and lead to no visit."""
     expected = population.habits.opens * np.minimum(_activity(config, population, number), 1.5)
     customer = np.repeat(np.arange(len(expected)), generator.poisson(expected))

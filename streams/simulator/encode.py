@@ -84,9 +84,7 @@ class CallEncoder:
         rows = zip(*(column.tolist() for column in columns), texts, strict=True)
         money = zip(events.revenue.tolist(), events.discount.tolist(), events.coupon.tolist(), strict=True)
         records = []
-        for place, ((at, customer, kind, category, device, medium, time), paid) in enumerate(
-            zip(rows, money, strict=True)
-        ):
+        for place, ((at, customer, kind, category, device, medium, time), paid) in enumerate(zip(rows, money, strict=True)):
             call, name = KINDS[kind]
             user = self._ids[customer]
             anonymous = self._anonymous[customer]

@@ -147,9 +147,7 @@ def test_times_as_they_are_usually_written(tmp_path: Path, text: str, timestamp:
 MARKED = b"\xef\xbb\xbf" + ORDERS.encode()
 
 
-@pytest.mark.parametrize(
-    ("suffix", "packed"), [("", MARKED), (".gz", gzip.compress(MARKED)), (".xz", lzma.compress(MARKED))]
-)
+@pytest.mark.parametrize(("suffix", "packed"), [("", MARKED), (".gz", gzip.compress(MARKED)), (".xz", lzma.compress(MARKED))])
 def test_packed_files_are_read(tmp_path: Path, suffix: str, packed: bytes) -> None:
     path = tmp_path / f"orders.csv{suffix}"
     path.write_bytes(packed)

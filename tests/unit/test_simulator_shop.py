@@ -53,9 +53,7 @@ def test_events_come_day_by_day_in_order_of_time() -> None:
             last = event.at
 
 
-def test_each_event_is_a_segment_call_under_its_customers_key(
-    events: list[ReplayEvent], bodies: list[dict[str, Any]]
-) -> None:
+def test_each_event_is_a_segment_call_under_its_customers_key(events: list[ReplayEvent], bodies: list[dict[str, Any]]) -> None:
     values = Values(Mapping())
     for event, body in zip(events, bodies, strict=True):
         assert str(body.get("userId") or body.get("anonymousId")).encode() == event.key
