@@ -103,13 +103,21 @@ class Engine:
             self.champions = champions
 
     def apply(self, events: Events, outcome: U1) -> Iterator[Decisions]:
-        """Applies a batch in order; yields what moved, in parts. outcome [n]: applied, duplicate or late (`models.kernel.run`)."""
+        """Applies a batch in order; yields what moved, in parts. outcome [n]: applied, duplicate or late."""
         self.table.make_room(len(events.row))
         done, n = 0, len(events.row)
         while done < n:
             self._changes.used[0] = 0
             done = run_events(
-                self.table.rows, self.table.undo, events, done, self._rules, self.champions.model, self._changes, self._scratch, outcome
+                self.table.rows,
+                self.table.undo,
+                events,
+                done,
+                self._rules,
+                self.champions.model,
+                self._changes,
+                self._scratch,
+                outcome,
             )
             yield self._decisions()
 

@@ -84,7 +84,7 @@ CATALOGUE: Final[tuple[Feature, ...]] = (
     Feature("weekend_share", "share", "active at the weekend", "weekend / sum of hours", "none", True),
     Feature("mobile_share", "share", "on a phone or in the app", "channels[mobile, app] / sum of channels", "none", True),
     Feature("email_share", "share", "comes by e-mail", "channels[email] / sum of channels", "none", True),
-    Feature("top_category_share", "share", "share of the favourite category", "max(categories) / sum of categories", "none", True),
+    Feature("top_category_share", "share", "share of the favourite category", "max(categories) / sum(categories)", "none", True),
 )  # fmt: skip
 
 COUNT: Final = len(CATALOGUE)

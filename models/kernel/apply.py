@@ -106,7 +106,16 @@ def _order(rows: Rows, r: Int, t: Int, revenue: float, late: bool) -> None:
 
 @njit(cache=True)
 def apply(
-    rows: Rows, r: Int, t: Int, local: Int, behaviour: Int, revenue: float, discount: float, category: Int, channel: Int, coupon: Int
+    rows: Rows,
+    r: Int,
+    t: Int,
+    local: Int,
+    behaviour: Int,
+    revenue: float,
+    discount: float,
+    category: Int,
+    channel: Int,
+    coupon: Int,
 ) -> bool:
     """Applies an event at `t` (ms) to row `r`; gives whether it came late.
 

@@ -9,7 +9,7 @@ from models.features import COUNT
 from models.kernel import layout as at
 from models.kernel.rules import evaluate
 from models.kernel.score import CHURN, PURCHASE, nearest
-from models.kernel.tables import Changes, I8, Int, Model, Rows, Rules, Scratch
+from models.kernel.tables import I8, Changes, Int, Model, Rows, Rules, Scratch
 from models.row import CATEGORY_SLOTS, MICRO_SLOTS, SEGMENTATIONS
 
 BEHAVIOUR, AFFINITY, OFFER, PRIMARY = (SEGMENTATIONS.index(name) for name in ("behaviour", "affinity", "offer", "primary"))
@@ -166,7 +166,9 @@ def _micro(rules: Rules, rows: Rows, r: Int, t: Int, index: Int, out: Changes, s
                 free = k
         if there or free < 0 or evaluate(rules.code, rules.consts, line[2], line[3], scratch.x, scratch.stack) != 1.0:
             continue
-        _record(rows, out, index, r, MICRO, 0, np.int64(line[1]), 0, FIRST, t, _sure(rules, q, scratch), np.int64(line[1]), scratch)
+        _record(
+            rows, out, index, r, MICRO, 0, np.int64(line[1]), 0, FIRST, t, _sure(rules, q, scratch), np.int64(line[1]), scratch
+        )
         rows.u1[r, at.MICRO + free] = np.uint8(line[1])
         rows.u4[r, at.MICRO_SINCE + free] = np.uint32(t // 1000)
         changed = True

@@ -9,7 +9,7 @@ from models.features import COUNT, HABITS, INDEX
 from models.kernel.decide import AFFINITY, BEHAVIOUR, PRIMARY
 from models.kernel.features import transform
 from models.kernel.score import CHURN, PURCHASE, VALUE
-from models.kernel.tables import Changes, F8, I4, I8, Int, Model, Rules
+from models.kernel.tables import F8, I4, I8, Changes, Int, Model, Rules
 
 _COUNT = COUNT
 _HABITS = np.array(HABITS)
@@ -34,7 +34,7 @@ def _logit_terms(weights: F8, mean: F8, y: F8, effects: F8) -> None:
 
 @njit(cache=True)
 def _rule_terms(
-    rules: Rules, features: I4, q: Int, model: Model, means: F8, x: F8, y: F8, median: F8, spread: F8, effects: F8, named: F8
+    features: I4, q: Int, model: Model, means: F8, x: F8, y: F8, median: F8, spread: F8, effects: F8, named: F8
 ) -> None:  # fmt: skip
     """The features that the rule names come first (`named`); a model it names adds its strongest terms."""
     for k in range(features.shape[1]):
@@ -99,10 +99,10 @@ def explain(
         else:
             q = _line_of(rules, s, current if current != 0 else previous)
             if q >= 0 and rule_features[q, 0] >= 0:
-                _rule_terms(rules, rule_features, q, model, means, x, y, median, spread, weight, named)
+                _rule_terms(rule_features, q, model, means, x, y, median, spread, weight, named)
             elif q >= 0:  # the segment of those whom no other rule wants: what the others look at
                 for other in range(rules.ranges[s], rules.ranges[s + 1]):
-                    _rule_terms(rules, rule_features, other, model, means, x, y, median, spread, weight, named)
+                    _rule_terms(rule_features, other, model, means, x, y, median, spread, weight, named)
         for k in range(5):
             best = -1
             for j in range(_COUNT):
@@ -115,4 +115,3 @@ def explain(
             if best >= 0:
                 weight[best] = 0.0
                 named[best] = 0.0
-

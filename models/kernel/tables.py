@@ -102,8 +102,8 @@ class Changes(NamedTuple):
 
     what [capacity, 10]: event index (or position in the sweep's order), row, segmentation (7: micro), previous and current
     segment (0: none), start of the previous (ms), hysteresis code (+ 16: a flap), time (ms), the segment behind a primary,
-    flags + 256 x the offer segment. figures [capacity, 1 + VARIABLES]: confidence, then x. reach [capacity, 5]: channel or -1, start of the usual
-    3-hour bin or -1, three favourite category slots or -1.
+    flags + 256 x the offer segment. figures [capacity, 1 + VARIABLES]: confidence, then x.
+    reach [capacity, 5]: channel or -1, start of the usual 3-hour bin or -1, three favourite category slots or -1.
     """
 
     what: I8

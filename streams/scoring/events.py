@@ -13,14 +13,14 @@ CALLS = ("track", "identify", "page", "screen", "group", "alias")
 Call = Literal["track", "identify", "page", "screen", "group", "alias"]
 
 
-class EventLike(Protocol):
+class EventLike(Protocol):  # the names are those of Segment's spec
     """A decoded event. Absent: None, or the empty string for `event` and `timestamp`."""
 
     type: str
     event: str
-    userId: str | None
-    anonymousId: str | None
-    messageId: str | None
+    userId: str | None  # noqa: N815
+    anonymousId: str | None  # noqa: N815
+    messageId: str | None  # noqa: N815
     timestamp: str
     properties: Any
     context: Any

@@ -80,7 +80,9 @@ class Library:
             held = Held(content_hash(value), manifest)
             there = self.manifests.setdefault(manifest.epoch, held)
             if there.hash != held.hash:
-                raise SnapshotError(where, [f"a second manifest for epoch {manifest.epoch}; the first one, {there.hash[:12]}, stays"])
+                raise SnapshotError(
+                    where, [f"a second manifest for epoch {manifest.epoch}; the first one, {there.hash[:12]}, stays"]
+                )
         elif key.startswith(SNAPSHOT):
             name = key[len(SNAPSHOT) :].decode("ascii", "replace")
             if content_hash(value) != name:
@@ -106,7 +108,11 @@ class Library:
         if not names:
             return no_champions()
         if names not in self._ready:
-            missing = [f"snapshot {name[:12]} of family {family} is not in {self.topic}" for family, name in names if name not in self._snapshots]
+            missing = [
+                f"snapshot {name[:12]} of family {family} is not in {self.topic}"
+                for family, name in names
+                if name not in self._snapshots
+            ]
             if missing:
                 raise SnapshotError(f"manifest of epoch {manifest.epoch}", missing)
             snapshots: dict[Family, Snapshot] = {

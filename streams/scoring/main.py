@@ -53,7 +53,9 @@ def work(settings: Settings, slot: int, clock: Clock) -> int:
         waiting = [number for number, held in worker.slots.items() if not held.running]
         return (False, f"restoring partitions {waiting}") if waiting else (True, "")
 
-    port = serve_metrics(metrics.registry, settings.metrics_host, settings.metrics_port + slot if settings.metrics_port else 0, ready)
+    port = serve_metrics(
+        metrics.registry, settings.metrics_host, settings.metrics_port + slot if settings.metrics_port else 0, ready
+    )
     log.info("worker %d: metrics at http://%s:%d/metrics", slot, settings.metrics_host, port)
     import gc
 
@@ -79,5 +81,7 @@ def main(settings: Settings, *, processes: int = 1, slot: int = 0, clock: Clock 
         codes = [child.wait() for child in children]
     failed = [code for code in codes if code not in (0, -signal.SIGTERM)]
     if failed:
-        raise ShoalError(f"{len(failed)} of {processes} workers ended with an error (exit codes {codes}); see their messages above")
+        raise ShoalError(
+            f"{len(failed)} of {processes} workers ended with an error (exit codes {codes}); see their messages above"
+        )
     return 0

@@ -117,7 +117,9 @@ class TicksPace:
         message = inbox.events[0]
         tick = tick_in(message)
         if tick is None:
-            partition.bury(message, Bad(0, "key", "the record has no key; it must be the customer's id (userId, else anonymousId)"))
+            partition.bury(
+                message, Bad(0, "key", "the record has no key; it must be the customer's id (userId, else anonymousId)")
+            )
         elif tick.at > swept:
             self._tick(partition, inbox, message, tick, step)
             return step

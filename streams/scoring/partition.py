@@ -14,6 +14,7 @@ import numpy as np
 from models.champions import Champions
 from models.definitions import Program, encode_definitions
 from models.engine import Decisions, Engine
+from models.features import COUNT
 from models.kernel.decide import FLAP
 from models.kernel.run import APPLIED, DUPLICATE, LATE
 from models.kernel.tables import Events
@@ -23,8 +24,9 @@ from streams.broker.protocol import TP, Headers, Message
 from streams.contracts import journal
 from streams.contracts.keys import definitions_key
 from streams.scoring.changelog import CURSOR_KEY, LAYOUT, Cursor, encode_cursor, pending_key, row_key
-from streams.scoring.decode import Bad, Decode
-from streams.scoring.publish import SEGMENTATION_NAMES, Publisher, Record, Trigger
+from streams.scoring.decode import Bad, Decode, Decoded
+from streams.scoring.fragments import SEGMENTATION_NAMES
+from streams.scoring.publish import Publisher, Trigger
 
 MAX_DEAD_BYTES = 900_000
 """A dead letter's value is cut here, to stay below a broker's message.max.bytes."""
@@ -33,7 +35,9 @@ MAX_DEAD_BYTES = 900_000
 class Sink(Protocol):
     """Where a partition writes; opens a transaction when none is open."""
 
-    def write(self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers | None = None) -> None: ...
+    def write(
+        self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers | None = None
+    ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,35 +114,40 @@ class Partition:
         decoded = self._decode.run(run)
         for bad in decoded.bad:
             self.bury(run[bad.place], bad)
-        times = decoded.times
+        times, start = decoded.times, 0
         if clock is not None and len(times):
             ahead = np.flatnonzero(times > clock + self._tolerance)
-            if len(ahead):
-                times[ahead] = clock
-                self.counts.future += len(ahead)
-                if journal_clamps:
-                    for i in ahead.tolist():
-                        self.note("clamp", at=clock, offset=run[int(decoded.places[i])].offset())
-        if len(times):
-            rows = self.engine.table.locate(decoded.keys)
-            events = Events(
-                rows, times, decoded.local, decoded.behaviour, decoded.revenue, decoded.discount, decoded.category, decoded.channel,
-                decoded.coupon, decoded.message,
-            )  # fmt: skip
-            outcome = np.empty(len(times), np.uint8)
-            trigger = Trigger("event", self.topics.events, self.number)
-            places = decoded.places
-            for decisions in self.engine.apply(events, outcome):
-                if len(decisions):
-                    self.publish(decisions, trigger, lambda index: run[int(places[index])].offset())
-            tally = np.bincount(outcome, minlength=3)
-            self.counts.applied += int(tally[APPLIED] + tally[LATE])
-            self.counts.duplicates += int(tally[DUPLICATE])
-            self.counts.late += int(tally[LATE])
-            self.counts.no_message_id += int(np.count_nonzero(decoded.message == 0))
-            if decoded.unknown:
-                self.counts.unknown.update(decoded.unknown)
+            times[ahead] = clock
+            self.counts.future += len(ahead)
+            for i in ahead.tolist() if journal_clamps else ():
+                self._apply_columns(run, decoded, start, i)
+                start, self.events_at = i, run[int(decoded.places[i])].offset()
+                self.note("clamp", at=clock, offset=self.events_at)
+        self._apply_columns(run, decoded, start, len(times))
+        if decoded.unknown:
+            self.counts.unknown.update(decoded.unknown)
         self.events_at = run[-1].offset() + 1
+
+    def _apply_columns(self, run: Sequence[Message], decoded: Decoded, start: int, stop: int) -> None:
+        """Applies the good events from `start` to `stop`."""
+        if start >= stop:
+            return
+        d, part = decoded, slice(start, stop)
+        rows = self.engine.table.locate(d.keys[part])
+        events = Events(
+            rows, d.times[part], d.local[part], d.behaviour[part], d.revenue[part], d.discount[part], d.category[part],
+            d.channel[part], d.coupon[part], d.message[part],
+        )  # fmt: skip
+        outcome = np.empty(stop - start, np.uint8)
+        trigger = Trigger("event", self.topics.events, self.number)
+        for decisions in self.engine.apply(events, outcome):
+            if len(decisions):
+                self.publish(decisions, trigger, lambda index: run[int(d.places[start + index])].offset())
+        tally = np.bincount(outcome, minlength=3)
+        self.counts.applied += int(tally[APPLIED] + tally[LATE])
+        self.counts.duplicates += int(tally[DUPLICATE])
+        self.counts.late += int(tally[LATE])
+        self.counts.no_message_id += int(np.count_nonzero(events.message == 0))
 
     def _set_aside(self, message: Message) -> None:
         self.bury(message, self.quarantined[message.offset()])
@@ -163,15 +172,14 @@ class Partition:
 
     def publish(self, decisions: Decisions, trigger: Trigger, offset_of: Callable[[int], int]) -> None:
         """Writes changes, and remembers whose memberships must be written before the commit."""
-        rolling = self.cursor.changes
+        rolling, topic, number, write = bytes.fromhex(self.cursor.changes), self.topics.changes, self.number, self._sink.write
         for record in self.publisher.changes(decisions, trigger, offset_of):
-            self._sink.write(self.topics.changes, self.number, record.key, record.value, record.headers)
-            rolling = hashlib.sha256(rolling.encode() + record.value).hexdigest()
-        self.update(changes=rolling)
-        rows, times = decisions.what[:, 1].tolist(), decisions.what[:, 7].tolist()
-        last = {r: i for i, r in enumerate(rows)}
-        for r, i in last.items():
-            self._moved[r] = (decisions.figures[i, 1:].tolist(), times[i])
+            write(topic, number, record.key, record.value, record.headers)
+            rolling = hashlib.sha256(rolling + record.value).digest()
+        self.update(changes=rolling.hex())
+        scores = decisions.figures[:, 1 + COUNT : 4 + COUNT].tolist()
+        for r, score, moment in zip(decisions.what[:, 1].tolist(), scores, decisions.what[:, 7].tolist(), strict=True):
+            self._moved[r] = (score, moment)
         self.counts.changes.update(SEGMENTATION_NAMES[s] for s in decisions.what[:, 2].tolist())
         self.counts.flaps += int(np.count_nonzero(decisions.what[:, 6] & FLAP))
 
@@ -193,7 +201,16 @@ class Partition:
         cursor = self.cursor
         entry = journal.sealed(
             journal.Entry(
-                self.number, cursor.sequence, cursor.entry, kind, self.events_at, self.commands_at, cursor.changes, what, at, offset
+                self.number,
+                cursor.sequence,
+                cursor.entry,
+                kind,
+                self.events_at,
+                self.commands_at,
+                cursor.changes,
+                what,
+                at,
+                offset,
             )
         )
         self._sink.write(self.topics.journal, self.number, b"%d" % self.number, journal.encode(entry))
@@ -253,9 +270,10 @@ class Partition:
         state, number, write = self.topics.state, self.number, self._sink.write
         for k, r in enumerate(touched.tolist()):
             write(state, number, row_key(ids[r]), LAYOUT + images[k * size : (k + 1) * size])
-        for r, (x, moment) in self._moved.items():
-            record: Record = self.publisher.memberships(r, x, moment)
-            write(self.topics.segments, number, record.key, record.value)
+        if self._moved:
+            scores, moments = zip(*self._moved.values(), strict=True)
+            for record in self.publisher.memberships(list(self._moved), scores, np.array(moments, np.int64)):
+                write(self.topics.segments, number, record.key, record.value)
         if self.cursor is not self._durable.cursor:
             write(state, number, CURSOR_KEY, encode_cursor(self.cursor))
 

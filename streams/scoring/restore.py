@@ -54,7 +54,9 @@ class Restoring:
             where = f"{message.topic()}[{message.partition()}] offset {message.offset()}"
             if key.startswith(ROW_PREFIX):
                 if value is None:
-                    raise RestoreError(f"{where}: an erased customer, which this version does not know; run the version that wrote it")
+                    raise RestoreError(
+                        f"{where}: an erased customer, which this version does not know; run the version that wrote it"
+                    )
                 keys.append(key[len(ROW_PREFIX) :])
                 values.append(value)
             elif key.startswith(PENDING_PREFIX):
@@ -93,7 +95,9 @@ class Restoring:
             found = by_age[t0]
             missing = [customer for customer, _ in found if customer not in engine.table.index]
             if missing:
-                raise RestoreError(f"{self.tp.topic}[{self.tp.partition}]: {len(missing)} pending samples of customers without a row")
+                raise RestoreError(
+                    f"{self.tp.topic}[{self.tp.partition}]: {len(missing)} pending samples of customers without a row"
+                )
             rows = np.array([engine.table.index[customer] for customer, _ in found], np.int64)
             engine.pending.add(in_order(engine.table, Block(t0, rows, np.concatenate([e for _, e in found]).astype(ENTRY))))
         engine.forget()
@@ -155,7 +159,9 @@ class Restorer:
                 done.append(restoring.partition)
         if self._under_way and time.monotonic() - self._progress > _STALLED_SECONDS:
             names = ", ".join(f"{r.tp.topic}[{r.tp.partition}] at {r.start} of {r.target}" for r in self._under_way.values())
-            raise RestoreError(f"no progress for {_STALLED_SECONDS:.0f} s: {names}. Is a transaction of a dead worker still open?")
+            raise RestoreError(
+                f"no progress for {_STALLED_SECONDS:.0f} s: {names}. Is a transaction of a dead worker still open?"
+            )
         if done and self._under_way:
             self._assign()
         return done

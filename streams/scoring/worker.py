@@ -57,9 +57,7 @@ class Worker:
         self._decode = Decode(taxonomy, max_bytes=settings.max_event_bytes, max_amount=settings.max_amount)
         self._meter = Meter(metrics)
         self.library = Library(broker.reader(f"{self._transactional_id}-models"), self.topics.models)
-        self._plan = Plan(
-            settings.period_ms, round(settings.horizon_days * 86_400_000), round(settings.sample_every_days * 86_400_000), settings.sweep_cap
-        )
+        self._plan = plan_of(settings)
         self._pace: Pace = (
             TicksPace(self.library, self._plan)
             if settings.clock == "ticks"
@@ -169,7 +167,7 @@ class Worker:
                     step = self._pace.advance(partition, inbox, 1 if single else self._settings.batch)
                 except ShoalError:
                     raise
-                except Exception as error:
+                except Exception as error:  # noqa: BLE001 whatever it is, the record that causes it is named
                     self._isolate(slot, error, single)
                     return
             if step.moved:
@@ -316,9 +314,9 @@ class Worker:
             offset = committed[tp]
             if 0 <= offset < low:
                 raise RestoreError(
-                    f"{tp.topic}[{tp.partition}]: the next offset is {offset}, but the log starts at {low}: {low - offset} records were "
-                    "deleted before they were read. Raise the topic's retention; to go on without them, reset the group's offset to "
-                    f"{low} with Kafka's own tools."
+                    f"{tp.topic}[{tp.partition}]: the next offset is {offset}, but the log starts at {low}: {low - offset} "
+                    "records were deleted before they were read. Raise the topic's retention; to go on without them, reset the "
+                    f"group's offset to {low} with Kafka's own tools."
                 )
             at.append(low if offset < 0 else offset)
         self._adopt_restored(partition)
@@ -338,13 +336,13 @@ class Worker:
                 self.library.open()
                 held = self.library.by_hash(cursor.manifest)
             if held is None:
-                raise RestoreError(f"partition {partition.number} stands on manifest {cursor.manifest[:12]}, which is not in {self.topics.models}")
+                raise _missing(partition, f"manifest {cursor.manifest[:12]}", self.topics.models)
             partition.engine.adopt(champions=self.library.champions(held.manifest))
             partition.one_in = held.manifest.one_in
         if cursor.definitions:
             program = self._program if self._program.hash == cursor.definitions else self.library.program(cursor.definitions)
             if program is None:
-                raise RestoreError(f"partition {partition.number} stands on definitions {cursor.definitions[:12]}, which are not in {self.topics.models}")
+                raise _missing(partition, f"definitions {cursor.definitions[:12]}", self.topics.models)
             partition.engine.adopt(program=program)
 
     def revoked(self, partitions: Sequence[TP]) -> None:
@@ -391,3 +389,18 @@ def topics_of(settings: Settings) -> Topics:
         events=t("events"), commands=t("commands"), state=t("state"), segments=t("segments"), changes=t("segment-changes"),
         samples=t("samples"), journal=t("journal"), dead=t("events.dlq"), models=t("models"),
     )  # fmt: skip
+
+
+def plan_of(settings: Settings) -> Plan:
+    """When samples are taken and mature."""
+    day = 86_400_000
+    return Plan(
+        settings.period_ms, round(settings.horizon_days * day), round(settings.sample_every_days * day), settings.sweep_cap
+    )
+
+
+def _missing(partition: Partition, what: str, topic: str) -> RestoreError:
+    return RestoreError(
+        f"partition {partition.number} stands on {what}, which {topic} does not hold. Was that topic deleted or replaced? "
+        "Restore it, or rebuild the state from the input under another prefix."
+    )
