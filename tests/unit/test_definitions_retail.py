@@ -184,9 +184,8 @@ CART = {"cart_open": 1.0, "adds_14d": 1.0, "views_14d": 4.0}
         ("quiet", idle(90)),
         ("browsing", {"views_14d": 1.0}),
         ("quiet", {"views_14d": 3.0, "days_since_event": 9.0}),
-        ("hot", CART | {"hours_since_add": 0.1}),
+        ("browsing", CART | {"hours_since_add": 0.1}),
         ("cart_abandoned", CART | {"hours_since_add": 5.0, "days_since_event": 5 / 24}),
-        ("hot", CART | {"hours_since_add": 30.0, "days_since_event": 0.0}),
         ("quiet", CART | {"hours_since_add": 200.0, "days_since_event": 8.0}),
         ("hot", SCORED | {"views_14d": 6.0, "days_since_event": 1.0, "purchase": 0.5}),
         ("browsing", SCORED | {"views_14d": 6.0, "days_since_event": 1.0}),
@@ -202,8 +201,18 @@ def test_about_to_buy_ends_with_the_order_or_with_a_cart_left(retail: Program) -
     scored = SCORED | {"purchase": 0.9, "views_14d": 9.0}
     bought = customer(**scored | {"days_since_order": 0.0})
     assert segment(retail, "intent", bought, "hot") == "browsing"
+    there = customer(**scored | CART)
+    assert segment(retail, "intent", there, "hot") == "hot"
     left = customer(**scored | CART | {"days_since_event": 0.5, "hours_since_add": 12.0})
     assert segment(retail, "intent", left, "hot") == "cart_abandoned"
+
+
+def test_a_cart_that_was_left_stays_so_until_the_order_or_for_a_week(retail: Program) -> None:
+    back = customer(**CART | {"hours_since_add": 30.0})
+    assert segment(retail, "intent", back, "cart_abandoned") == "cart_abandoned"
+    assert segment(retail, "intent", customer(**CART | {"hours_since_add": 169.0}), "cart_abandoned") == "browsing"
+    ordered = customer(**CART | {"cart_open": 0.0, "days_since_order": 0.0})
+    assert segment(retail, "intent", ordered, "cart_abandoned") == "browsing"
 
 
 @pytest.mark.parametrize(
@@ -231,7 +240,7 @@ def test_micro_segments(retail: Program) -> None:
     assert micro(retail, customer(**trade)) == {"trade_buyer"}
     returns = REGULAR | {"gap_cv": 0.9, "refunds_90d": 2.0, "refund_share": 0.4}
     assert micro(retail, customer(**returns)) == {"serial_returner"}
-    assert micro(retail, customer(emails_90d=8.0, email_share=0.5)) == {"mailbox_fan"}
+    assert micro(retail, customer(emails_90d=15.0, email_share=0.6)) == {"mailbox_fan"}
 
 
 def test_an_unknown_preset_names_the_known_ones() -> None:
