@@ -2,7 +2,7 @@
 
 import typer
 
-from streams.cli import demo, develop, operate, run, see
+from streams.cli import audit, demo, develop, operate, profile, run, see
 from streams.cli.command import Panel
 
 app = typer.Typer(
@@ -16,9 +16,11 @@ app = typer.Typer(
 )
 app.add_typer(demo.app)
 app.add_typer(see.app)
+app.add_typer(profile.app)
 app.add_typer(run.app)
 app.add_typer(operate.topics, name="topics", rich_help_panel=Panel.OPERATE)
 app.add_typer(operate.broker, name="broker", rich_help_panel=Panel.OPERATE)
+app.add_typer(audit.app, name="audit", rich_help_panel=Panel.OPERATE)
 app.add_typer(develop.app)
 
 
