@@ -192,12 +192,14 @@ class _Performance:
     def _advice(self, done: bool) -> tuple[str, ...]:
         changes = self._watch.changes()
         someone = changes[0].customer_id if changes else "ID"
-        look = f"shoal tail {self._options_to_reach()}   shoal profile {someone}{self._views_option()}"
-        return (f"q ends {'everything' if done else 'it'}   in another terminal: {look}",)
+        look = f"{self._environment()}; shoal tail; shoal profile {someone}{self._views_option()}"
+        return (f"q ends {'everything' if done else 'it'}.  In another terminal:  {look}",)
 
-    def _options_to_reach(self) -> str:
-        prefix = "" if self._settings.prefix == "shoal." else f" --prefix {self._settings.prefix}"
-        return f"-b {self._settings.bootstrap_servers}{prefix}"
+    def _environment(self) -> str:
+        """What one types in another terminal, so that all commands find this run."""
+        settings = self._settings
+        prefix = "" if settings.prefix == Settings.model_fields["prefix"].default else f" SHOAL_PREFIX={settings.prefix}"
+        return f"export SHOAL_BOOTSTRAP_SERVERS={settings.bootstrap_servers}{prefix}"
 
     def _views_option(self) -> str:
         return "" if self._settings.http_port == Settings.model_fields["http_port"].default else f" --views {self._views_url}"
@@ -214,7 +216,7 @@ class _Performance:
                 score = "" if model.auc is None else f", AUC {model.auc:.3f} on {model.tested:,} customers it had not seen"
                 yield f"  {model.family}: champion v{model.version} {model.note}{score}"
         if self._options.plan.keep:
-            yield f"look at the changes with: shoal tail {self._options_to_reach()} --from-beginning"
+            yield f"look at the changes with: {self._environment()}; shoal tail --from-beginning"
         yield "next: your own data with `shoal demo --file orders.csv`, or your own Kafka with --bootstrap-servers"
 
     def _draw(self, path: Path) -> None:
