@@ -140,9 +140,7 @@ def _meanings(top: Table, field: str, known: tuple[str, ...], what: str) -> dict
         top.note(f"{field} has {len(meanings)} names; at most {_MOST_NAMES}")
     for name, meaning in meanings.items():
         if meaning not in known:
-            top.note(
-                f"{field}: {name!r} is an unknown {what} {meaning!r}; the nearest known: {nearest(meaning, known)}"
-            )
+            top.note(f"{field}: {name!r} is an unknown {what} {meaning!r}; the nearest known: {nearest(meaning, known)}")
     return meanings
 
 

@@ -93,10 +93,7 @@ class _Assembler:
             case ast.Compare(left=left, ops=[op], comparators=[right]):
                 self._compare(left, _ORDERS[type(op)], right, sense, label)
             case ast.Compare(left=left, ops=ops, comparators=comparators):
-                links = [
-                    ast.Compare(a, [op], [b])
-                    for a, op, b in zip([left, *comparators[:-1]], ops, comparators, strict=True)
-                ]
+                links = [ast.Compare(a, [op], [b]) for a, op, b in zip([left, *comparators[:-1]], ops, comparators, strict=True)]
                 self._junction(links, False, sense, label)
             case ast.Call(func=ast.Name(id=name), args=[argument]) if name == KNOWN:
                 self._compare(argument, opcodes.EQUAL, argument, sense, label)

@@ -159,9 +159,7 @@ def test_all_programs_have_arrays_of_the_same_types_and_none_is_empty() -> None:
 def test_the_hash_is_of_the_content_not_of_its_layout() -> None:
     p = program()
     assert p.hash == content_hash(encode_definitions(p.definitions))
-    spread = SMALL.replace('"orders == 0"', '"""\n  orders\n    == 0\n"""').replace(
-        "version = 3", "# a remark\nversion = 3"
-    )
+    spread = SMALL.replace('"orders == 0"', '"""\n  orders\n    == 0\n"""').replace("version = 3", "# a remark\nversion = 3")
     assert program(spread).hash == p.hash
     assert program(SMALL.replace("overdue > 2", "overdue > 3")).hash != p.hash
 
@@ -173,9 +171,7 @@ def test_a_record_reads_back_as_it_was() -> None:
     assert encode_definitions(decode_definitions(data)) == data
 
 
-@pytest.mark.parametrize(
-    "data", [b"", b"\xff", b"[]", b"{", b"{}", b'{"version":1,"name":"x","lifecycle":[]}', b"[" * 9999]
-)
+@pytest.mark.parametrize("data", [b"", b"\xff", b"[]", b"{", b"{}", b'{"version":1,"name":"x","lifecycle":[]}', b"[" * 9999])
 def test_a_record_that_is_none_is_refused(data: bytes) -> None:
     with pytest.raises(DefinitionsError):
         decode_definitions(data)
@@ -184,9 +180,7 @@ def test_a_record_that_is_none_is_refused(data: bytes) -> None:
 def test_definitions_made_by_hand_are_checked_when_compiled() -> None:
     definitions = parse_definitions(SMALL, "small.toml")
     first = msgspec.structs.replace(definitions.lifecycle.segments[0], when="orders.real > 1", confirmations=999)
-    broken = msgspec.structs.replace(
-        definitions, lifecycle=msgspec.structs.replace(definitions.lifecycle, segments=(first,))
-    )
+    broken = msgspec.structs.replace(definitions, lifecycle=msgspec.structs.replace(definitions.lifecycle, segments=(first,)))
     with pytest.raises(DefinitionsError) as caught:
         compile_definitions(broken)
     assert len(caught.value.faults) == 4  # confirmations, rule, and two selectors of a segment that is gone

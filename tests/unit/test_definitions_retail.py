@@ -246,9 +246,7 @@ def test_micro_segments(retail: Program) -> None:
 def test_an_unknown_preset_names_the_known_ones() -> None:
     assert "retail" in preset_names()
     for load in (load_definitions, load_taxonomy):
-        with pytest.raises(
-            DefinitionsError, match=r"no such preset; the nearest known: retail\. A file must end in \.toml"
-        ):
+        with pytest.raises(DefinitionsError, match=r"no such preset; the nearest known: retail\. A file must end in \.toml"):
             load("retial")
 
 
@@ -256,9 +254,7 @@ def test_a_file_is_read_by_its_path(tmp_path: Path) -> None:
     mine = tmp_path / "mine.toml"
     mine.write_text('version = 2\nname = "mine"\n', "utf-8")
     assert load_definitions(str(mine)).version == 2
-    with pytest.raises(
-        DefinitionsError, match=r"mine\.toml: behaviours is missing; channels is missing; money is missing"
-    ):
+    with pytest.raises(DefinitionsError, match=r"mine\.toml: behaviours is missing; channels is missing; money is missing"):
         load_taxonomy(str(mine))
     mine.write_bytes(b"name = '\xff'")
     with pytest.raises(DefinitionsError, match="not a text in UTF-8"):

@@ -187,9 +187,7 @@ def test_an_unknown_name_suggests_the_nearest_known_ones(text: str, meant: str) 
 def test_all_faults_of_a_rule_are_told_at_once() -> None:
     told = faults("ordrs > 1 and evnts < 2 ** 3 or spend_90d")
     assert len(told) == 4
-    assert [word in fault for word, fault in zip(("ordrs", "evnts", "**", "spend_90d"), told, strict=True)] == [
-        True
-    ] * 4
+    assert [word in fault for word, fault in zip(("ordrs", "evnts", "**", "spend_90d"), told, strict=True)] == [True] * 4
 
 
 @pytest.mark.parametrize(
@@ -234,9 +232,7 @@ def test_variables_are_listed_in_order_of_appearance() -> None:
 
 
 def test_equal_numbers_share_a_place_but_not_zeros_of_another_sign() -> None:
-    assembly = assemble(
-        [compile_rule("orders > 2 and events < 2.0", "a"), compile_rule("orders > 0 or orders < -0.0", "b")]
-    )
+    assembly = assemble([compile_rule("orders > 2 and events < 2.0", "a"), compile_rule("orders > 0 or orders < -0.0", "b")])
     assert sorted(assembly.consts.tolist()) == [0.0, 0.0, 2.0]
     assert sorted(math.copysign(1, value) for value in assembly.consts) == [-1, 1, 1]
 
