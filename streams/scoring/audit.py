@@ -19,9 +19,9 @@ from streams.presets import load_definitions, load_taxonomy
 from streams.scoring.decode import Bad, Decode
 from streams.scoring.library import Library
 from streams.scoring.pace import tick_in
-from streams.scoring.partition import Partition, Topics
-from streams.scoring.sweep import sweep
-from streams.scoring.worker import plan_of, topics_of
+from streams.scoring.partition import Partition
+from streams.scoring.sweep import plan_of, sweep
+from streams.scoring.topics import Topics, topics_of
 from streams.settings import Settings
 
 _FROM_START = -2

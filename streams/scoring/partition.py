@@ -27,6 +27,7 @@ from streams.scoring.changelog import CURSOR_KEY, LAYOUT, Cursor, encode_cursor,
 from streams.scoring.decode import Bad, Decode, Decoded
 from streams.scoring.fragments import SEGMENTATION_NAMES
 from streams.scoring.publish import Publisher, Trigger
+from streams.scoring.topics import Topics
 
 MAX_DEAD_BYTES = 900_000
 """A dead letter's value is cut here, to stay below a broker's message.max.bytes."""
@@ -38,21 +39,6 @@ class Sink(Protocol):
     def write(
         self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers | None = None
     ) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Topics:
-    """Full names of the topics a worker reads and writes."""
-
-    events: str
-    commands: str
-    state: str
-    segments: str
-    changes: str
-    samples: str
-    journal: str
-    dead: str
-    models: str
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ from models.table import Table
 from streams.contracts.samples import MARK_KEY, Label, Mark, Sample
 from streams.scoring.partition import Partition
 from streams.scoring.publish import Trigger
+from streams.settings import Settings
 
 _encode = msgspec.json.Encoder().encode
 
@@ -29,6 +30,14 @@ class Plan:
     def phases(self) -> int:
         """A customer is sampled at one in so many sweeps."""
         return max(1, round(self.sample_every / self.period))
+
+
+def plan_of(settings: Settings) -> Plan:
+    """When samples are taken and mature."""
+    day = 86_400_000
+    return Plan(
+        settings.period_ms, round(settings.horizon_days * day), round(settings.sample_every_days * day), settings.sweep_cap
+    )
 
 
 def sweep(partition: Partition, at: int, plan: Plan) -> bool:

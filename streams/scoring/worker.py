@@ -19,9 +19,10 @@ from streams.scoring.hold import Shelf
 from streams.scoring.library import Library
 from streams.scoring.meter import Meter, arrived
 from streams.scoring.pace import Inbox, Pace, TicksPace, WallPace
-from streams.scoring.partition import Partition, Topics
+from streams.scoring.partition import Partition
 from streams.scoring.restore import Restorer
-from streams.scoring.sweep import Plan
+from streams.scoring.sweep import plan_of
+from streams.scoring.topics import Topics, topics_of
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -49,10 +50,18 @@ class Worker:
     """One scoring process. `step` is one turn of the loop; `run` turns until told to stop."""
 
     def __init__(
-        self, settings: Settings, broker: Broker, clock: Clock, taxonomy: Taxonomy, program: Program, metrics: Metrics, slot: int
+        self,
+        settings: Settings,
+        broker: Broker,
+        clock: Clock,
+        taxonomy: Taxonomy,
+        program: Program,
+        metrics: Metrics,
+        slot: int,
+        topics: Topics | None = None,
     ) -> None:
         self._settings, self._broker, self._clock, self._taxonomy, self._program = settings, broker, clock, taxonomy, program
-        self.topics = topics_of(settings)
+        self.topics = topics or topics_of(settings)
         self._transactional_id = f"{settings.prefix}worker-{slot}"
         self._decode = Decode(taxonomy, max_bytes=settings.max_event_bytes, max_amount=settings.max_amount)
         self._meter = Meter(metrics)
@@ -380,23 +389,6 @@ class Worker:
             self._restorer.cancel(number)
             self.slots.pop(number, None)
         self._meter.owns(len(self.slots))
-
-
-def topics_of(settings: Settings) -> Topics:
-    """Full names of the topics."""
-    t = settings.topic
-    return Topics(
-        events=t("events"), commands=t("commands"), state=t("state"), segments=t("segments"), changes=t("segment-changes"),
-        samples=t("samples"), journal=t("journal"), dead=t("events.dlq"), models=t("models"),
-    )  # fmt: skip
-
-
-def plan_of(settings: Settings) -> Plan:
-    """When samples are taken and mature."""
-    day = 86_400_000
-    return Plan(
-        settings.period_ms, round(settings.horizon_days * day), round(settings.sample_every_days * day), settings.sweep_cap
-    )
 
 
 def _missing(partition: Partition, what: str, topic: str) -> RestoreError:

@@ -1,0 +1,91 @@
+"""One worker over a topic, whole and exactly-once, with every family's champion: prints its cost as a JSON line.
+
+python -m tests.benchmarks.worker_process BOOTSTRAP [EVENTS] [--topic T] [--out T] [--follow]
+
+CPU of this process (user and system, all threads) an event after a tenth of the events. With --follow it runs until SIGTERM.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import time
+import uuid
+
+from confluent_kafka import Producer
+from prometheus_client import CollectorRegistry
+
+from models.definitions import compile_definitions
+from streams.broker.confluent import KafkaBroker
+from streams.clock import WallClock
+from streams.metrics import Metrics
+from streams.presets import load_definitions, load_taxonomy
+from streams.scoring.main import Stop, settle_memory
+from streams.scoring.topics import topics_of
+from streams.scoring.worker import Worker
+from streams.settings import load_settings
+from tests.benchmarks.champions import records
+from tests.benchmarks.load import make_topics
+
+_PARTITIONS = 4
+
+
+def usage() -> tuple[float, float]:
+    """Wall and CPU seconds."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return time.perf_counter(), used.ru_utime + used.ru_stime
+
+
+def main() -> None:
+    """Runs the worker and prints its figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("bootstrap")
+    parser.add_argument("events", type=int, nargs="?", default=1_200_000)
+    parser.add_argument("--topic", default="bench.events")
+    parser.add_argument("--out")
+    parser.add_argument("--follow", action="store_true")
+    asked = parser.parse_args()
+    prefix = f"bench.{uuid.uuid4().hex[:6]}."
+    settings = load_settings(bootstrap_servers=asked.bootstrap, prefix=prefix, clock="wall", partitions=_PARTITIONS)
+    own = topics_of(settings)
+    topics = own._replace(events=asked.topic, changes=asked.out or own.changes)
+    make_topics(asked.bootstrap, [name for name in topics if name not in (own.models, asked.topic, asked.out)], _PARTITIONS)
+    make_topics(asked.bootstrap, [own.models], 1)
+    producer = Producer({"bootstrap.servers": asked.bootstrap})
+    for key, value in records(0, _PARTITIONS):
+        producer.produce(own.models, value, key, partition=0)
+    producer.flush(10)
+    metrics = Metrics(CollectorRegistry())
+    worker = Worker(
+        settings, KafkaBroker(settings), WallClock(), load_taxonomy("retail"),
+        compile_definitions(load_definitions("retail")), metrics, 0, topics=topics,
+    )  # fmt: skip
+    stop = Stop()
+    worker.start()
+    settle_memory()
+    warm, start, done = asked.events // 10, usage(), 0
+    warmed = 0
+    while not stop() and (asked.follow or done < asked.events):
+        worker.step()
+        done = sum(slot.partition.events_at for slot in worker.slots.values())
+        if not warmed and done >= warm:
+            warmed, start = done, usage()
+    end = usage()
+    worker.close()
+    if asked.follow:
+        return
+    measured = done - warmed
+    changes = sum(
+        sample.value for metric in metrics.changes.collect() for sample in metric.samples if sample.name.endswith("_total")
+    )
+    row = {
+        "contender": "Shoal worker", "events": done, "cpu_us_per_event": round((end[1] - start[1]) / measured * 1e6, 2),
+        "events_per_s": round(measured / (end[0] - start[0])), "changes": int(changes),
+        "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+    }  # fmt: skip
+    print(json.dumps(row), flush=True)
+
+
+if __name__ == "__main__":
+    main()
