@@ -204,6 +204,7 @@ class Partition:
 
     def adopt_manifest(self, name: str, epoch: int, one_in: int, champions: Champions) -> None:
         """From here on the champions of this manifest decide."""
+        self._write_memberships()
         self.engine.adopt(champions=champions)
         self.one_in = one_in
         self.update(manifest=name, epoch=epoch)
@@ -211,6 +212,7 @@ class Partition:
 
     def adopt_definitions(self, program: Program) -> None:
         """From here on these definitions decide."""
+        self._write_memberships()
         self.engine.adopt(program=program)
         self.update(definitions=program.hash)
         self.note("definitions", what=program.hash)
@@ -256,12 +258,18 @@ class Partition:
         state, number, write = self.topics.state, self.number, self._sink.write
         for k, r in enumerate(touched.tolist()):
             write(state, number, row_key(ids[r]), LAYOUT + images[k * size : (k + 1) * size])
-        if self._moved:
-            scores, moments = zip(*self._moved.values(), strict=True)
-            for record in self.publisher.memberships(list(self._moved), scores, np.array(moments, np.int64)):
-                write(self.topics.segments, number, record.key, record.value)
+        self._write_memberships()
         if self.cursor is not self._durable.cursor:
             write(state, number, CURSOR_KEY, encode_cursor(self.cursor))
+
+    def _write_memberships(self) -> None:
+        """Of all who moved, in the names of those who decided: before others do, and before the commit."""
+        if not self._moved:
+            return
+        scores, moments = zip(*self._moved.values(), strict=True)
+        for record in self.publisher.memberships(list(self._moved), scores, np.array(moments, np.int64)):
+            self._sink.write(self.topics.segments, self.number, record.key, record.value)
+        self._moved.clear()
 
     def forget(self) -> None:
         """The transaction is durable."""
