@@ -2,7 +2,7 @@
 
 import typer
 
-from streams.cli import audit, demo, develop, operate, profile, run, see
+from streams.cli import audit, definitions, demo, develop, doctor, feed, operate, profile, run, see
 from streams.cli.command import Panel
 
 app = typer.Typer(
@@ -18,9 +18,13 @@ app.add_typer(demo.app)
 app.add_typer(see.app)
 app.add_typer(profile.app)
 app.add_typer(run.app)
+app.add_typer(feed.app)
+app.add_typer(doctor.app)
 app.add_typer(operate.topics, name="topics", rich_help_panel=Panel.OPERATE)
 app.add_typer(operate.broker, name="broker", rich_help_panel=Panel.OPERATE)
+app.add_typer(definitions.app, name="definitions", rich_help_panel=Panel.OPERATE)
 app.add_typer(audit.app, name="audit", rich_help_panel=Panel.OPERATE)
+app.add_typer(operate.state)
 app.add_typer(develop.app)
 
 

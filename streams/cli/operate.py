@@ -1,4 +1,4 @@
-"""`shoal topics` and `shoal broker`: the ground that everything stands on."""
+"""`shoal topics`, `shoal broker` and `shoal digest`: the ground that everything stands on."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streams.cli.command import plain, with_settings
+from streams.cli.command import Panel, plain, with_settings
 
 if TYPE_CHECKING:
     from streams.embedded import RunningBroker
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 topics = typer.Typer(no_args_is_help=True, help="Make and check the topics.")
 broker = typer.Typer(no_args_is_help=True, help="A broker of one's own, for trying and testing.")
+
+
+state = typer.Typer()
 
 
 class KindChoice(StrEnum):
@@ -93,6 +96,15 @@ def status(folder: Folder = DEFAULT_FOLDER) -> int:
         return 1
     _tell(running)
     return 0
+
+
+@state.command(rich_help_panel=Panel.OPERATE)
+@with_settings
+def digest(settings: "Settings") -> None:
+    """Print the digest of all state: equal digests are equal states, whatever workers or brokers held them."""
+    from streams.scoring.digest import state_digest
+
+    typer.echo(state_digest(settings))
 
 
 def _tell(running: "RunningBroker") -> None:

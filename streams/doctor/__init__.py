@@ -1,0 +1,1 @@
+"""`shoal doctor`: looks at a deployment from outside and says what to mend. Changes nothing."""
