@@ -53,6 +53,9 @@ class Pace(Protocol):
     def advance(self, partition: Partition, inbox: Inbox, limit: int) -> Step:
         """Applies at most `limit` events."""
 
+    def wants_commands(self, inbox: Inbox) -> bool:
+        """Whether `advance` waits for a command that is not in the inbox, so that their fetching must not stop."""
+
 
 def tick_in(message: Message) -> Tick | None:
     """The tick in a record with a null key, or None if it is none."""
@@ -127,6 +130,12 @@ class TicksPace:
         partition.events_at = message.offset() + 1
         step.moved = True
         return step
+
+    def wants_commands(self, inbox: Inbox) -> bool:
+        """A tick waits for its twin, however many commands lie before it."""
+        if not inbox.events or inbox.events[0].key() is not None:
+            return False
+        return not any(message.key() is None and tick_in(message) is not None for message in inbox.commands)
 
     def _tick(self, partition: Partition, inbox: Inbox, message: Message, tick: Tick, step: Step) -> None:
         before = self._commands_before(partition, inbox, tick)
@@ -209,6 +218,10 @@ class WallPace:
             step.moved = step.commit = True
             sweep(partition, partition.cursor.sweeping if partition.cursor.sweeping >= 0 else due, self.plan)
         return step
+
+    def wants_commands(self, inbox: Inbox) -> bool:
+        """A clock waits for no record."""
+        return False
 
     def _apply(self, partition: Partition, run: list[Message], now: int) -> None:
         """Applies a run; ticks in it mean nothing under this clock, other records without a key are dead letters."""

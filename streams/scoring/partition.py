@@ -72,6 +72,7 @@ class Partition:
     """Partition `number`. Everything it does is undone by `roll_back` until `forget` says that it is durable.
 
     `events_at`, `commands_at`: next offsets of its inputs; they move when a record's effects are in the transaction.
+    `applying`: offset of the first record of the run being applied, None between two runs.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class Partition:
         self.events_at = self.commands_at = 0
         self.counts = Counts()
         self.quarantined: dict[int, Bad] = {}
+        self.applying: int | None = None
         self._decode, self._sink, self._tolerance = decode, sink, tolerance_ms
         self._moved: dict[int, tuple[list[float], int]] = {}
         self._durable = self._snapshot()
@@ -97,6 +99,7 @@ class Partition:
         if self.quarantined and len(run) == 1 and run[0].offset() in self.quarantined:
             self._set_aside(run[0])
             return
+        self.applying = run[0].offset()
         decoded = self._decode.run(run)
         for bad in decoded.bad:
             self.bury(run[bad.place], bad)
@@ -113,6 +116,7 @@ class Partition:
         if decoded.unknown:
             self.counts.unknown.update(decoded.unknown)
         self.events_at = run[-1].offset() + 1
+        self.applying = None
 
     def _apply_columns(self, run: Sequence[Message], decoded: Decoded, start: int, stop: int) -> None:
         """Applies the good events from `start` to `stop`."""
@@ -281,6 +285,7 @@ class Partition:
         """The transaction is void: everything as at the last commit."""
         self.engine.roll_back()
         self._moved.clear()
+        self.applying = None
         d = self._durable
         self.cursor, self.events_at, self.commands_at, self.one_in = d.cursor, d.events, d.commands, d.one_in
         self.engine.adopt(program=d.program, champions=d.champions)

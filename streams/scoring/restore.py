@@ -109,6 +109,7 @@ class Restorer:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
         self._under_way: dict[int, Restoring] = {}
+        self._reached: dict[int, int] = {}
         self._progress = time.monotonic()
 
     def begin(self, partition: Partition, held_at: int | None) -> None:
@@ -124,6 +125,14 @@ class Restorer:
             partition.engine.pending.clear()
         self._under_way[partition.number] = restoring
         self._assign()
+
+    def catch_up(self, partition: Partition) -> bool:
+        """Reads on if the changelog has grown since `step` gave this partition back; gives whether it has."""
+        reached = self._reached[partition.number]
+        if self.watermarks(TP(partition.topics.state, partition.number))[1] <= reached:
+            return False
+        self.begin(partition, reached)
+        return True
 
     def cancel(self, number: int) -> None:
         """The partition is another's now."""
@@ -155,6 +164,7 @@ class Restorer:
                 self._progress = time.monotonic()
             if restoring.start >= restoring.target:
                 restoring.finish()
+                self._reached[number] = restoring.start
                 del self._under_way[number]
                 done.append(restoring.partition)
         if self._under_way and time.monotonic() - self._progress > _STALLED_SECONDS:
@@ -162,7 +172,8 @@ class Restorer:
             raise RestoreError(
                 f"no progress for {_STALLED_SECONDS:.0f} s: {names}. Is a transaction of a dead worker still open?"
             )
-        if done and self._under_way:
+        if done:
+            # Also with nothing left: an assigned partition would go on being fetched, for nobody.
             self._assign()
         return done
 

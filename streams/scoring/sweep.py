@@ -54,6 +54,7 @@ def sweep(partition: Partition, at: int, plan: Plan) -> bool:
     place = partition.cursor.place
     budget = plan.cap // 2
     while budget > 0:
+        touched = engine.table.touched_count()
         stretch = engine.sweep(at, place, at // plan.period % plan.phases, plan.phases, partition.one_in, budget)
         if len(stretch.decisions):
             trigger = Trigger("sweep", partition.topics.events, partition.number, at, partition.events_at)
@@ -67,7 +68,8 @@ def sweep(partition: Partition, at: int, plan: Plan) -> bool:
         if place >= len(engine.table):
             _mark(partition, at)
             return True
-        budget -= len(stretch.decisions) + 2 * len(stretch.sampled)
+        # A row can be rewritten without a decision: its confirmations count up.
+        budget -= len(stretch.decisions) + 2 * len(stretch.sampled) + engine.table.touched_count() - touched
     partition.update(place=place)
     return False
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from models.definitions import Program
@@ -193,8 +193,14 @@ class Worker:
             self._rewind()
             slot.one_by_one_until = until
             return
-        offset = partition.events_at
-        where = f"{partition.events_tp.topic}[{partition.number}] offset {offset}"
+        offset = partition.applying
+        topic = f"{partition.events_tp.topic}[{partition.number}]"
+        if offset is None:
+            raise PoisonError(
+                f"{topic} before offset {partition.events_at}: the engine failed in a sweep or in a change of models "
+                f"({type(error).__name__}: {error}). Report it with the traceback in the log above"
+            ) from error
+        where = f"{topic} offset {offset}"
         if not self._settings.quarantine:
             raise PoisonError(
                 f"{where}: the engine failed on this record ({type(error).__name__}: {error}). Report it; to go on without it, "
@@ -215,11 +221,12 @@ class Worker:
                 (slot.partition.commands_tp, slot.inbox.commands),
             )
             for tp, queue in queues:
+                wanted = tp == slot.partition.commands_tp and self._pace.wants_commands(slot.inbox)
                 if tp in slot.paused:
-                    if len(queue) < self._settings.batch:
+                    if len(queue) < self._settings.batch or wanted:
                         self.connection.resume([tp])
                         slot.paused.discard(tp)
-                elif len(queue) > most:
+                elif len(queue) > most and not wanted:
                     self.connection.pause([tp])
                     slot.paused.add(tp)
 
@@ -260,8 +267,8 @@ class Worker:
             self._meter.committed(self._clock.now_ms(), [slot.partition for slot in self.slots.values()], self.library)
         self._committed_at = self._clock.monotonic()
 
-    def _rewind(self) -> None:
-        """Gives the transaction up: state as at the last commit, and its input again."""
+    def _rewind(self, gone: Collection[int] = ()) -> None:
+        """Gives the transaction up: state as at the last commit, and its input again, but for partitions that go."""
         if self._open:
             self.connection.abort()
             self._open = False
@@ -272,6 +279,8 @@ class Worker:
             partition = slot.partition
             partition.roll_back()
             slot.inbox.clear()
+            if partition.number in gone:
+                continue
             for tp, offset in ((partition.events_tp, partition.events_at), (partition.commands_tp, partition.commands_at)):
                 self.connection.pause([tp])
                 self.connection.seek(tp, offset)
@@ -317,10 +326,19 @@ class Worker:
             return
         pair = [partition.events_tp, partition.commands_tp]
         committed = self.connection.committed(pair)
+        # Until these were stable, whoever held the partition before may have gone on writing its changelog.
+        if self._restorer.catch_up(partition):
+            return
         at: list[int] = []
         for tp in pair:
             low, _ = self.connection.watermarks(tp)
             offset = committed[tp]
+            if offset < 0 and partition.cursor.sequence:
+                raise RestoreError(
+                    f"{tp.topic}[{tp.partition}]: there is state, but group {self._settings.group_name()} has no offset at "
+                    "which it stands, so its input would be counted twice: brokers forget the offsets of a group that was away "
+                    "for longer than offsets.retention.minutes. Raise that, and rebuild the state under another prefix."
+                )
             if 0 <= offset < low:
                 raise RestoreError(
                     f"{tp.topic}[{tp.partition}]: the next offset is {offset}, but the log starts at {low}: {low - offset} "
@@ -360,7 +378,7 @@ class Worker:
             self._commit()
         except Aborted as aborted:
             log.warning("the last transaction before a rebalance was given up: %s", aborted)
-            self._abort_all()
+            self._rewind(gone={tp.partition for tp in partitions})
         for number in sorted({tp.partition for tp in partitions}):
             slot = self.slots.pop(number, None)
             if slot is None:
@@ -372,20 +390,11 @@ class Worker:
                 self._restorer.cancel(number)
         self._meter.owns(len(self.slots))
 
-    def _abort_all(self) -> None:
-        if self._open:
-            self.connection.abort()
-            self._open = False
-        self._meter.aborted()
-        for slot in self.slots.values():
-            if slot.running:
-                slot.partition.roll_back()
-                slot.inbox.clear()
-
     def lost(self, partitions: Sequence[TP]) -> None:
         """Others have gone on with them: drop everything."""
-        self._abort_all()
-        for number in {tp.partition for tp in partitions}:
+        gone = {tp.partition for tp in partitions}
+        self._rewind(gone)
+        for number in gone:
             self._restorer.cancel(number)
             self.slots.pop(number, None)
         self._meter.owns(len(self.slots))
