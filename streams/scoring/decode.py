@@ -23,6 +23,7 @@ from streams.broker.protocol import Message
 from streams.scoring.events import EventLike, decoder, field_of
 
 MAX_KEY_BYTES = 256
+_TOO_LATE = 7_258_118_400_000  # 2200-01-01, ms
 _ORDER, _REFUND = BEHAVIOURS.index("order"), BEHAVIOURS.index("refund")
 _UNSEEN = CATEGORY_SLOTS - 1
 _NONE = 255
@@ -101,6 +102,8 @@ class Decode:
             times = np.empty(len(events), np.int64)
             stamps = [e.timestamp for e in events]
             if set(map(len, stamps)) != {WIDTH} or milliseconds(_bytes("".join(stamps)), times) >= 0:
+                return self._slowly(keys, values)
+            if times.max() >= _TOO_LATE:
                 return self._slowly(keys, values)
         except (msgspec.DecodeError, UnicodeError, RecursionError, TypeError):
             return self._slowly(keys, values)
@@ -224,8 +227,8 @@ def parse_time(text: str) -> tuple[int, int]:
     offset = moment.utcoffset()
     if offset is None:
         raise _Refused("bad_timestamp", f"timestamp {text[:40]!r} names no zone; add Z or an offset")
-    if moment.year < 1970:
-        raise _Refused("bad_timestamp", f"timestamp {text[:40]!r} is before 1970")
     shift = int(offset.total_seconds() * 1000)
-    whole = moment.replace(microsecond=0).timestamp()
-    return int(whole) * 1000 + moment.microsecond // 1000, shift
+    at = int(moment.replace(microsecond=0).timestamp()) * 1000 + moment.microsecond // 1000
+    if not 0 <= at < _TOO_LATE:
+        raise _Refused("bad_timestamp", f"timestamp {text[:40]!r} is not between the years 1970 and 2199")
+    return at, shift

@@ -30,7 +30,9 @@ from streams.scoring.publish import Publisher, Trigger
 from streams.scoring.topics import Topics
 
 MAX_DEAD_BYTES = 900_000
-"""A dead letter's value is cut here, to stay below a broker's message.max.bytes."""
+"""A dead letter's value is cut here, its key and reason below, to stay under a broker's message.max.bytes."""
+_MAX_DEAD_KEY_BYTES = 10_000
+_MAX_REASON_BYTES = 1_000
 
 
 class Sink(Protocol):
@@ -146,9 +148,9 @@ class Partition:
 
     def bury(self, message: Message, bad: Bad) -> None:
         """Writes a dead letter: the raw bytes, with reason and source in the headers."""
-        value = message.value()
+        key, value = message.key(), message.value()
         headers = [
-            ("reason", bad.reason.encode()),
+            ("reason", bad.reason.encode()[:_MAX_REASON_BYTES]),
             ("kind", bad.kind.encode()),
             ("source_topic", message.topic().encode()),
             ("source_partition", b"%d" % message.partition()),
@@ -157,7 +159,10 @@ class Partition:
         if value is not None and len(value) > MAX_DEAD_BYTES:
             headers.append(("truncated", b"the first %d of %d bytes" % (MAX_DEAD_BYTES, len(value))))
             value = value[:MAX_DEAD_BYTES]
-        self._sink.write(self.topics.dead, self.number, message.key(), value, headers)
+        if key is not None and len(key) > _MAX_DEAD_KEY_BYTES:
+            headers.append(("key_truncated", b"the first %d of %d bytes" % (_MAX_DEAD_KEY_BYTES, len(key))))
+            key = key[:_MAX_DEAD_KEY_BYTES]
+        self._sink.write(self.topics.dead, self.number, key, value, headers)
         self.counts.dead[bad.kind] += 1
 
     def publish(self, decisions: Decisions, trigger: Trigger, offset_of: Callable[[int], int]) -> None:
