@@ -32,7 +32,7 @@ from streams.scoring.topics import Topics
 MAX_DEAD_BYTES = 900_000
 """A dead letter's value is cut here, its key and reason below, to stay under a broker's message.max.bytes."""
 _MAX_DEAD_KEY_BYTES = 10_000
-_MAX_REASON_BYTES = 1_000
+_MAX_REASON = 1_000
 
 
 class Sink(Protocol):
@@ -150,18 +150,21 @@ class Partition:
         """Writes a dead letter: the raw bytes, with reason and source in the headers."""
         key, value = message.key(), message.value()
         headers = [
-            ("reason", bad.reason.encode()[:_MAX_REASON_BYTES]),
+            ("reason", bad.reason[:_MAX_REASON].encode()),
             ("kind", bad.kind.encode()),
             ("source_topic", message.topic().encode()),
             ("source_partition", b"%d" % message.partition()),
             ("source_offset", b"%d" % message.offset()),
         ]
+        cut = []
         if value is not None and len(value) > MAX_DEAD_BYTES:
-            headers.append(("truncated", b"the first %d of %d bytes" % (MAX_DEAD_BYTES, len(value))))
+            cut.append(f"the first {MAX_DEAD_BYTES} of {len(value)} bytes")
             value = value[:MAX_DEAD_BYTES]
         if key is not None and len(key) > _MAX_DEAD_KEY_BYTES:
-            headers.append(("key_truncated", b"the first %d of %d bytes" % (_MAX_DEAD_KEY_BYTES, len(key))))
+            cut.append(f"the first {_MAX_DEAD_KEY_BYTES} of {len(key)} bytes of the key")
             key = key[:_MAX_DEAD_KEY_BYTES]
+        if cut:
+            headers.append(("truncated", ", ".join(cut).encode()))
         self._sink.write(self.topics.dead, self.number, key, value, headers)
         self.counts.dead[bad.kind] += 1
 
