@@ -2,23 +2,27 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from time import monotonic, sleep
-from typing import Literal
+from typing import Any, Literal
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # not marked as exported
     AdminClient,
+    ClusterMetadata,
     ConfigResource,
     NewTopic,
     ResourceType,
 )
 
+from streams.broker.confluent_errors import LastError
 from streams.errors import BrokerError, SettingsError, TopicError
 from streams.settings import DAY_MS, Settings
 
 ANSWER_WITHIN = 8.0
 """Seconds that a broker has to answer a question about topics."""
 
+_TRY_SECONDS = 1.0
 _FOREVER = -1
 _LONG = 2**63 - 1
 
@@ -138,30 +142,48 @@ TOPICS: tuple[Topic, ...] = (
 )
 
 
-def admin(settings: Settings) -> AdminClient:
-    """A client for questions about the cluster. Raises SettingsError when the `kafka` options cannot be used."""
-    try:
+class Admin(AdminClient):
+    """A client for questions about the cluster. Keep it until the answers are there: it takes open questions with it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings, self._last = settings, LastError()
         # What it would log is said by the errors raised here; log_level 0 keeps stderr for sentences.
-        return AdminClient({"log_level": 0, **settings.kafka, "bootstrap.servers": settings.bootstrap_servers})
-    except KafkaException as error:
-        fault = f"{error.args[0].str()}: correct the [kafka] options, which go to librdkafka"
-        raise SettingsError("kafka", [fault]) from error
+        options: dict[str, Any] = {"log_level": 0, **settings.kafka, "bootstrap.servers": settings.bootstrap_servers}
+        try:
+            super().__init__(options | {"error_cb": self._last})
+        except KafkaException as error:
+            fault = f"{error.args[0].str()}: correct the [kafka] options, which go to librdkafka"
+            raise SettingsError("kafka", [fault]) from error
+
+    def cluster(self) -> ClusterMetadata:
+        """Brokers and topics. Raises BrokerError when no broker answers: soon where it refuses, else after a while."""
+        deadline = monotonic() + ANSWER_WITHIN
+        for attempt in count(1):
+            try:
+                return self.list_topics(timeout=min(_TRY_SECONDS, ANSWER_WITHIN))
+            except KafkaException as error:
+                self.poll(0)
+                hopeless = self._last.error is not None and attempt > 1
+                if hopeless or monotonic() > deadline:
+                    raise unreachable(self._settings, self._last.reason()) from error
+        raise AssertionError("the last attempt returns or raises")
 
 
-def partition_counts(settings: Settings, client: AdminClient | None = None) -> dict[str, int]:
+def admin(settings: Settings) -> Admin:
+    """A client for questions about the cluster. Raises SettingsError when the `kafka` options cannot be used."""
+    return Admin(settings)
+
+
+def partition_counts(settings: Settings, client: Admin | None = None) -> dict[str, int]:
     """How many partitions each topic of the cluster has, by full name. Raises BrokerError when none answers."""
-    client = client or admin(settings)
-    try:
-        topics = client.list_topics(timeout=ANSWER_WITHIN).topics
-    except KafkaException as error:
-        raise unreachable(settings, error) from error
+    topics = (client or admin(settings)).cluster().topics
     return {name: len(topic.partitions) for name, topic in topics.items() if topic.error is None}
 
 
-def unreachable(settings: Settings, error: KafkaException) -> BrokerError:
+def unreachable(settings: Settings, reason: str) -> BrokerError:
     """The sentence for a broker that does not answer."""
     return BrokerError(
-        f"no Kafka broker answers at {settings.bootstrap_servers} ({error.args[0].str()}): start one with "
+        f"no Kafka broker answers at {settings.bootstrap_servers} ({reason}): start one with "
         "`shoal broker start`, or name yours with --bootstrap-servers or SHOAL_BOOTSTRAP_SERVERS"
     )
 
@@ -236,7 +258,7 @@ def _count_fault(events: str, found: int, wanted: int) -> str:
 
 
 def _create(
-    client: AdminClient, settings: Settings, topics: list[Topic], *, tuned: bool
+    client: Admin, settings: Settings, topics: list[Topic], *, tuned: bool
 ) -> list[tuple[Topic, KafkaError]]:
     """Asks for the topics; returns those that were refused."""
     if not topics:
@@ -270,7 +292,7 @@ def _raise_unless_config(refused: list[tuple[Topic, KafkaError]], settings: Sett
         raise TopicError("the broker refused to make topics: " + "; ".join(faults))
 
 
-def _wait_until_known(client: AdminClient, settings: Settings, names: list[str]) -> None:
+def _wait_until_known(client: Admin, settings: Settings, names: list[str]) -> None:
     """The controller has them; a client that asks another broker must find them too."""
     deadline = monotonic() + ANSWER_WITHIN
     while absent := [name for name in names if name not in partition_counts(settings, client)]:
@@ -279,7 +301,7 @@ def _wait_until_known(client: AdminClient, settings: Settings, names: list[str])
         sleep(0.05)
 
 
-def _policy_faults(client: AdminClient, settings: Settings, topics: list[Topic]) -> list[str]:
+def _policy_faults(client: Admin, settings: Settings, topics: list[Topic]) -> list[str]:
     if not topics:
         return []
     resources = {settings.topic(topic.name): topic for topic in topics}

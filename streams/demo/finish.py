@@ -44,7 +44,7 @@ class Positions:
         try:
             found = self._group.committed(asked, timeout=_ANSWER_WITHIN)
         except KafkaException as error:
-            raise unreachable(self._settings, error) from error
+            raise unreachable(self._settings, error.args[0].str()) from error
         return {TP(each.topic, each.partition): max(0, each.offset) for each in found}
 
     def ends(self) -> dict[TP, int]:

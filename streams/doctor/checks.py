@@ -20,7 +20,7 @@ from streams.live.words import moment_words
 from streams.presets import load_definitions, load_taxonomy
 from streams.scoring.library import Library
 from streams.settings import Settings
-from streams.topics import ANSWER_WITHIN, TOPICS, admin, check_topics, unreachable
+from streams.topics import ANSWER_WITHIN, TOPICS, admin, check_topics
 from streams.views.client import ViewsClient
 from streams.views.errors import ViewsError
 
@@ -96,10 +96,7 @@ def _files(settings: Settings) -> Findings:
 
 
 def _broker(settings: Settings) -> Findings:
-    try:
-        cluster = admin(settings).list_topics(timeout=ANSWER_WITHIN)
-    except KafkaException as error:
-        raise unreachable(settings, error) from error
+    cluster = admin(settings).cluster()
     name = str(cluster.cluster_id)
     seen = f"{len(cluster.brokers)} broker(s) at {settings.bootstrap_servers}, cluster {name}"
     if name == _TANSU:
