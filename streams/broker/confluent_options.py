@@ -12,7 +12,7 @@ Options = dict[str, Any]
 
 _LOG = logging.getLogger("shoal.kafka")
 
-FETCH_WAIT_MS = 20
+FETCH_WAIT_MS = 10
 """How long the broker may hold a fetch. A resumed or sought partition is fetched when the fetch under way is back: with
 the default of 500 ms that is half a second each time (measured)."""
 

@@ -19,6 +19,10 @@ _OPEN_WITHIN_S = 30.0
 # What a call may take beyond the transaction's own time before the broker counts as gone.
 _GRACE_S = 10.0
 _PAUSE_S = 0.1
+# The calls that end a transaction go on in the background and are called again until they are through: a time-out of
+# -1 blocks for ever where the broker hangs up on them, and lets no signal in meanwhile.
+_SLICE_S = 1.0
+_CLOSE_WITHIN_S = 3.0
 
 
 class TransactionalProducer:
@@ -44,7 +48,7 @@ class TransactionalProducer:
             raise bad_options(raised) from raised
         self._produce = self._producer.produce
         self._insist(
-            lambda: self._producer.init_transactions(2.0),
+            lambda: self._producer.init_transactions(_SLICE_S),
             f"opening the transactional id {transactional_id!r}",
             time.monotonic() + _OPEN_WITHIN_S,
         )
@@ -58,9 +62,7 @@ class TransactionalProducer:
         self._undelivered = None
         self._open = True
 
-    def produce(
-        self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers | None = None
-    ) -> None:
+    def produce(self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers | None = None) -> None:
         """Into the open transaction; waits while the queue is full. Raises Aborted, Fenced, BrokerError."""
         try:
             if headers is None:
@@ -94,12 +96,7 @@ class TransactionalProducer:
         """Gives the open transaction up; nothing to do when there is none. Raises Fenced, BrokerError."""
         if not self._open:
             return
-        self._insist(
-            self._producer.abort_transaction,
-            f"{self._id}: aborting a transaction",
-            time.monotonic() + self._patience_s,
-        )
-        self._open = False
+        self._abort(time.monotonic() + self._patience_s)
 
     def close(self) -> None:
         """Frees everything; what is open is aborted by us, or by the broker after transaction_timeout_ms."""
@@ -107,7 +104,8 @@ class TransactionalProducer:
             return
         self._closed = True
         try:
-            self.abort()
+            if self._open:
+                self._abort(time.monotonic() + _CLOSE_WITHIN_S)
             self._producer.purge()
             self._producer.close()
         except (BrokerError, KafkaException) as error:
@@ -115,18 +113,22 @@ class TransactionalProducer:
             _LOG.info("%s: closing: %s", self._id, error)
         self._open = False
 
+    def _abort(self, deadline: float) -> None:
+        self._insist(lambda: self._producer.abort_transaction(_SLICE_S), f"{self._id}: aborting a transaction", deadline)
+        self._open = False
+
     def _commit(self, deadline: float) -> None:
         if not self._open:
             raise BrokerError(f"{self._id}: there is no open transaction to commit: begin one first")
         doing = f"{self._id}: committing a transaction"
         try:
-            self._insist(self._producer.commit_transaction, doing, deadline)
+            self._insist(lambda: self._producer.commit_transaction(_SLICE_S), doing, deadline)
         except (Aborted, Fenced) as error:
             if self._undelivered is not None:
                 raise type(error)(f"{error}. Not delivered: {self._undelivered}") from error
             raise
         except BrokerError as error:
-            raise Unknown(f"{error}. Nobody knows whether it was committed: restore from the changelog") from error
+            raise Unknown(f"nobody knows whether the transaction was committed, restore from the changelog: {error}") from error
         self._open = False
 
     def _insist(self, call: Callable[[], None], doing: str, deadline: float) -> None:

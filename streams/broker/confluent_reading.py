@@ -23,9 +23,7 @@ _LOG = logging.getLogger(__name__)
 # For `map`, which calls it at 20 ns a record.
 error_of: Final[Callable[[KafkaMessage], KafkaError | None]] = KafkaMessage.error
 
-_MISSING: Final = frozenset(
-    {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}
-)
+_MISSING: Final = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION})
 # librdkafka goes on by itself after these; what was lost by them, if anything, a rebalance tells.
 _PASSING: Final = frozenset(
     {

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from uuid import uuid4
 
 from confluent_kafka import Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from streams.broker.confluent import KafkaBroker
 from streams.broker.protocol import TP, Headers
@@ -25,7 +26,7 @@ class KafkaSite:
         silent = {"max.poll.interval.ms": str(int(SILENCE_S * 1000))}
         self.settings = settings.model_copy(update={"kafka": settings.kafka | silent})
         self.broker = KafkaBroker(self.settings)
-        plain = {"bootstrap.servers": settings.bootstrap_servers}
+        plain: dict[str, str | int | float | bool] = {"bootstrap.servers": settings.bootstrap_servers}
         self._admin = AdminClient(plain)
         self._producer = Producer(plain | {"linger.ms": 0})
         self._meanwhile: list[threading.Timer] = []
@@ -54,6 +55,7 @@ class KafkaSite:
         assert self._producer.flush(10) == 0
 
     def silence(self, group: str, transactional_id: str) -> None:
+        time.sleep(SILENCE_S + 1.0)
         deadline = time.monotonic() + 20
         while transactional_id in self._members(group):
             assert time.monotonic() < deadline, f"{transactional_id} is still a member of {group}"

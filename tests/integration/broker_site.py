@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from typing import Protocol
 
 from streams.broker.protocol import TP, Broker, Connection, Headers, Message
@@ -12,7 +13,9 @@ from streams.broker.protocol import TP, Broker, Connection, Headers, Message
 class Site(Protocol):
     """One broker under test."""
 
-    broker: Broker
+    @property
+    def broker(self) -> Broker:
+        """Makes the links."""
 
     def topic(self, partitions: int) -> str:
         """A new topic's name."""
@@ -135,6 +138,15 @@ def read_all(site: Site, topic: str, partitions: int = 1) -> list[Message]:
     finally:
         reader.close()
     return found
+
+
+def read_until_refused(site: Site, tp: TP, offset: int) -> None:
+    """Reads from there, for ten seconds at most."""
+    with closing(site.broker.reader("conformance")) as reader:
+        reader.assign({tp: offset})
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            reader.poll(10, 0.1)
 
 
 def _nothing() -> None:

@@ -6,19 +6,24 @@ from collections.abc import Iterator
 
 import pytest
 
-from streams.settings import Settings
-from tests.integration.broker_conformance import BrokerConformance, team
+from streams.settings import load_settings
+from tests.integration.broker_conformance import BrokerConformance, Membership, Transactions, team
 from tests.integration.broker_kafka_site import KafkaSite
 
 __all__ = ["team"]
 
 
-@pytest.fixture(params=["classic", "consumer"])
+@pytest.fixture
 def site(request: pytest.FixtureRequest, kafka: str) -> Iterator[KafkaSite]:
-    site = KafkaSite(Settings(bootstrap_servers=kafka, protocol=request.param, session_timeout_ms=1_500))
+    protocol = "consumer" if request.cls is TestKafkaConsumerProtocol else "classic"
+    site = KafkaSite(load_settings(bootstrap_servers=kafka, protocol=protocol, session_timeout_ms=1_500))
     yield site
     site.close()
 
 
 class TestKafka(BrokerConformance):
     """All that is asked of a broker."""
+
+
+class TestKafkaConsumerProtocol(Transactions, Membership):
+    """KIP-848: what depends on the group protocol."""
