@@ -57,8 +57,8 @@ def _segmentations(names: list[str]) -> set[str]:
 
 
 def _line(change: "Change") -> str:
-    from streams.live.words import because, move
+    from streams.live.words import because, move, shown
 
     when = typer.style(f"{change.at[:10]} {change.at[11:16]}", dim=True)
-    head = f"{when}  {change.segmentation:<9}  customer {typer.style(change.customer_id, bold=True)}: {move(change)}"
+    head = f"{when}  {change.segmentation:<9}  customer {typer.style(shown(change.customer_id), bold=True)}: {move(change)}"
     return f"{head}{typer.style(because(change), dim=True)}"

@@ -11,7 +11,7 @@ from models.features import CATALOGUE
 from streams.contracts.changes import Change, Membership, Scores
 from streams.live.customer import Figures, Profile
 from streams.live.screen import COLOURS
-from streams.live.words import day, figure, moment_words, reason_words
+from streams.live.words import day, figure, moment_words, reason_words, shown
 
 _QUIET = "grey58"
 _ORDER = ("primary", "lifecycle", "behaviour", "value", "intent", "affinity", "offer")
@@ -34,7 +34,7 @@ def profile_panel(profile: Profile, width: int) -> RenderableType:
     deciders = ", ".join(f"{family} v{version}" for family, version in (segments.model or {}).items()) or "rules alone"
     return Panel(
         Group(*parts),
-        title=Text.assemble("customer ", (segments.customer_id, "bold")),
+        title=Text.assemble("customer ", (shown(segments.customer_id), "bold")),
         title_align="left",
         subtitle=f"decided by {deciders}; definitions {segments.definitions}",
         subtitle_align="left",
@@ -79,7 +79,7 @@ def _memberships(profile: Profile, *, reasons_below: bool) -> Table:
 def _membership(segmentation: str, membership: Membership, change: Change | None) -> tuple[RenderableType, ...]:
     return (
         Text(segmentation, style=COLOURS.get(segmentation, "white")),
-        Text(membership.name, style="bold"),
+        Text(shown(membership.name), style="bold"),
         f"{day(membership.since)} {membership.since[:4]}",
         f"{100 * change.confidence:.0f} %" if change is not None else "",
     )

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from streams.contracts.changes import Change
 from streams.live.state import Model, Phase, Screen, Segment, Segmentation, Traffic
-from streams.live.words import day, duration, moment_words, reason_words
+from streams.live.words import day, duration, moment_words, reason_words, shown
 
 WIDE = 104
 """Columns from which segments stand beside the changes, not above them."""
@@ -120,14 +120,14 @@ def _segments_panel(screen: Screen, width: int, rows: int) -> RenderableType:
     table.add_column(width=6, justify="right", no_wrap=True)
     table.add_column(width=5, justify="right", no_wrap=True)
     table.add_column(width=5, justify="right", no_wrap=True)
-    shown = fitting(screen.segmentations, rows)
-    spare = rows - sum(1 + len(segmentation.segments) for segmentation in shown)
-    for number, segmentation in enumerate(shown):
+    kept = fitting(screen.segmentations, rows)
+    spare = rows - sum(1 + len(segmentation.segments) for segmentation in kept)
+    for number, segmentation in enumerate(kept):
         if number and number <= spare:
             # Air between the segmentations, where there is room for it.
             table.add_row("")
         _add_segmentation(table, segmentation, bars)
-    if not shown:
+    if not kept:
         table.add_row(Text("no customer yet", style=_QUIET))
     title = Text.assemble("segments", (f"  in and out, {screen.flow_over}", _QUIET) if screen.flow_over else "")
     return _panel(table, title)
@@ -166,7 +166,7 @@ def _add_segmentation(table: Table, segmentation: Segmentation, bars: int) -> No
 
 def _segment_cells(segment: Segment, most: int, bars: int, colour: str) -> tuple[Text, ...]:
     return (
-        Text(f"  {segment.name}"),
+        Text(f"  {shown(segment.name)}"),
         _bar(segment.customers / most if most else 0.0, bars, colour),
         Text(f"{segment.customers:,}", style="bold" if segment.customers else _QUIET),
         Text(f"+{segment.entered:,}" if segment.entered else "", style="green"),
@@ -187,21 +187,22 @@ def _changes_panel(changes: Sequence[Change], width: int, rows: int) -> Renderab
 
 def _change_line(change: Change) -> Text:
     colour = COLOURS.get(change.segmentation, "white")
-    line = Text.assemble((f"{day(change.at):>6}", _QUIET), "  customer ", (change.customer_id, "bold"), "  ")
+    line = Text.assemble((f"{day(change.at):>6}", _QUIET), "  customer ", (shown(change.customer_id), "bold"), "  ")
     line.append(change.segmentation, style=colour)
     if change.previous is not None:
-        line.append(f"  {change.previous.name}")
+        line.append(f"  {shown(change.previous.name)}")
         line.append(" → " if change.current is not None else " ended", style=_QUIET)
     else:
         line.append("  now ", style=_QUIET)
     if change.current is not None:
-        line.append(change.current.name, style="bold")
+        line.append(shown(change.current.name), style="bold")
     return line
 
 
 def _why_line(change: Change, width: int) -> Text:
     """The strongest reasons, as many as fit; at least one."""
-    line = "        because " + ("rules alone say: " if change.model is None else "")
+    # Before the first champion the rules decide alone.
+    line = "        rules: " if change.model is None else "        because "
     told = [reason_words(reason) for reason in change.reasons]
     if not told:
         return Text("        first seen", style=_QUIET)

@@ -11,7 +11,7 @@ _NEVER = {"d": 3650.0, "h": 87_600.0}
 
 def sentence(change: Change, reasons: int = 2) -> str:
     """The whole change on one line, with its strongest reasons."""
-    return f"customer {change.customer_id}: {move(change)}{because(change, reasons)}"
+    return f"customer {shown(change.customer_id)}: {move(change)}{because(change, reasons)}"
 
 
 def move(change: Change) -> str:
@@ -31,7 +31,12 @@ def because(change: Change, reasons: int = 2) -> str:
 def reason_words(reason: Reason) -> str:
     """`days since the last order: 41 d (usual 12 d)`"""
     usual = f" (usual {figure(reason.feature, reason.usual)})" if reason.usual is not None else ""
-    return f"{reason.label}: {figure(reason.feature, reason.value)}{usual}"
+    return f"{shown(reason.label)}: {figure(reason.feature, reason.value)}{usual}"
+
+
+def shown(text: str) -> str:
+    """Text from a topic as it may be printed: an id may hold anything, also what would command the terminal."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
 def figure(feature: str, value: float) -> str:
@@ -67,4 +72,4 @@ def duration(seconds: float) -> str:
 
 
 def _name(membership: Membership | None) -> str | None:
-    return None if membership is None else membership.name
+    return None if membership is None else shown(membership.name)
