@@ -9,10 +9,10 @@ import msgspec
 import numpy as np
 from river import cluster as river_cluster
 
-from models.features import HABITS
 from models.learning import seeding
 from models.learning.batch import F8
 from models.learning.classifiers import Scaler, learn_scaler, scale_of
+from models.learning.matching import MOST as MOST_IDS
 from models.learning.matching import match
 from models.learning.naming import Named, portraits
 from models.learning.scoring import squared_distances
@@ -22,7 +22,7 @@ FEWEST, MOST = 5, 8
 _POOL: Final = 512
 _POOL_STEP: Final = 64
 _DIGITS: Final = 4
-_SLOWEST: Final = 0.003
+_SLOWEST: Final = 0.006
 """Least step of a centre towards a customer: it forgets over some hundreds of its customers."""
 _FLOOR: Final = 0.1
 _REMEMBERED: Final = 5_000
@@ -44,29 +44,32 @@ class Line(msgspec.Struct, frozen=True):
     mean: list[float]
     scale: list[float]
     centres: list[list[float]]
-    ids: list[int]
     counts: list[float]
     seen: int
 
 
 class Remembered(msgspec.Struct, frozen=True):
-    """What a kind was called."""
+    """What a kind is called."""
 
     id: int
     named: Named
 
 
 class Kinds(msgspec.Struct, frozen=True):
-    """Everything that is needed to go on. `pool`: habits of recent customers, transformed, the oldest first; at most 512."""
+    """Everything that is needed to go on. `pool`: habits of recent customers, transformed, the oldest first; at most 512.
+
+    `last_id`: the last one given to a kind that was promoted. `named`: the champion's kinds; `proposed`: the challenger's.
+    """
 
     scaler: Scaler = Scaler()
     seen: int = 0
     pool: list[list[float]] = []
     line: Line | None = None
-    last_id: int = 0
     first_seeded: int = 0
     seeded: int = 0
+    last_id: int = 0
     named: list[Remembered] = []
+    proposed: list[Remembered] = []
 
 
 def learn(kinds: Kinds, inputs: F8) -> Kinds:
@@ -78,7 +81,7 @@ def learn(kinds: Kinds, inputs: F8) -> Kinds:
     # Evenly spaced in the order of ids, which says nothing of habits.
     picks = np.unique(np.linspace(0, len(inputs) - 1, min(wanted, len(inputs))).astype(np.int64))
     pool = (kinds.pool + np.round(inputs[picks], _DIGITS).tolist())[-_POOL:]
-    line = _learn_line(kinds.line, inputs) if kinds.line is not None else None
+    line = advance(kinds.line, inputs) if kinds.line is not None else None
     return msgspec.structs.replace(kinds, scaler=scaler, seen=kinds.seen + len(inputs), pool=pool, line=line)
 
 
@@ -92,28 +95,24 @@ def frame(kinds: Kinds) -> tuple[F8, F8]:
     return np.array(kinds.scaler.mean), scale_of(kinds.scaler, _FLOOR)
 
 
-def seeded(kinds: Kinds, at: int, generator: np.random.Generator) -> tuple[Kinds, list[str]]:
-    """A new line seeded from the pool, its ids matched to the present one's; and what became of the ids, in words."""
+def seeded(kinds: Kinds, at: int, generator: np.random.Generator, allowed: tuple[int, int] = (FEWEST, MOST)) -> Kinds:
+    """A new line seeded from the pool; the present one has a start of its own. `allowed`: least and greatest number of kinds."""
     mean, scale = frame(kinds)
     points = np.clip((np.array(kinds.pool) - mean) / scale, -_CLIP, _CLIP)
-    old = np.zeros((0, len(HABITS)))
-    old_ids: list[int] = []
+    present = np.zeros((0, points.shape[1]))
     if kinds.line is not None:
-        raw = np.array(kinds.line.centres) * np.array(kinds.line.scale) + np.array(kinds.line.mean)
-        old, old_ids = (raw - mean) / scale, kinds.line.ids
-    chosen = _choose(points, old, generator)
-    matched = match(old, old_ids, chosen.centres, kinds.last_id)
+        present = (raw_centres(kinds.line) - mean) / scale
+    chosen = _choose(points, present, generator, allowed)
     counts = np.bincount(chosen.members, minlength=len(chosen.centres)).astype(np.float64)
-    line = Line(mean.tolist(), scale.tolist(), chosen.centres.tolist(), matched.ids, counts.tolist(), len(points))
-    notes = [f"kind {i} was born" for i in matched.born if old_ids] + [f"kind {i} ended" for i in matched.ended]
-    kinds = msgspec.structs.replace(
-        kinds,
-        line=line,
-        last_id=matched.born[-1] if matched.born else kinds.last_id,
-        first_seeded=kinds.first_seeded or at,
-        seeded=at,
-    )
-    return kinds, notes
+    line = Line(mean.tolist(), scale.tolist(), chosen.centres.tolist(), counts.tolist(), len(points))
+    return msgspec.structs.replace(kinds, line=line, first_seeded=kinds.first_seeded or at, seeded=at)
+
+
+def raw_centres(body: Line | Behaviour) -> F8:
+    """Centres [k, H] in transformed units, out of their frame."""
+    centres = body.centres if isinstance(body, Line) else [c.centre for c in body.clusters]
+    raw: F8 = np.array(centres) * np.array(body.scale) + np.array(body.mean)
+    return raw
 
 
 def seeding_due(kinds: Kinds, at: int, cycle_ms: int) -> bool:
@@ -125,27 +124,50 @@ def seeding_due(kinds: Kinds, at: int, cycle_ms: int) -> bool:
     return at - kinds.seeded >= (cycle_ms if soon else 2 * cycle_ms)
 
 
-def portrayed(kinds: Kinds) -> tuple[Kinds, Behaviour]:
-    """The line as a snapshot's body, its kinds named; and the names remembered."""
+def portrayed(kinds: Kinds, champion: Behaviour | None) -> tuple[Kinds, Behaviour]:
+    """The line as a snapshot's body: each kind with the id of the champion's that it continues, and a name."""
     line = kinds.line
     assert line is not None
-    centres = np.array(line.centres) * np.array(line.scale) + np.array(line.mean)
-    found = portraits(line.ids, centres, *frame(kinds), {kind.id: kind.named for kind in kinds.named})
+    mean, scale = frame(kinds)
+    centres = raw_centres(line)
+    old = np.zeros((0, centres.shape[1])) if champion is None else (raw_centres(champion) - mean) / scale
+    old_ids = [] if champion is None else [c.id for c in champion.clusters]
+    ids = match(old, old_ids, (centres - mean) / scale, kinds.last_id).ids
+    found = portraits(ids, centres, mean, scale, {kind.id: kind.named for kind in kinds.named})
     total = max(sum(line.counts), 1e-12)
     clusters = [
         Cluster(i, portrait.named.name, portrait.description, portrait.distinct, count / total, centre)
-        for i, portrait, count, centre in zip(line.ids, found, line.counts, line.centres, strict=True)
+        for i, portrait, count, centre in zip(ids, found, line.counts, line.centres, strict=True)
     ]
-    named = [Remembered(i, portrait.named) for i, portrait in zip(line.ids, found, strict=True)]
+    proposed = [Remembered(i, portrait.named) for i, portrait in zip(ids, found, strict=True)]
     body = Behaviour(line.mean, line.scale, sorted(clusters, key=lambda c: c.id), _MARGIN)
-    return msgspec.structs.replace(kinds, named=named), body
+    return msgspec.structs.replace(kinds, proposed=proposed), body
 
 
-def _choose(points: F8, present: F8, generator: np.random.Generator) -> seeding.Clustering:
+def promoted(kinds: Kinds, before: Behaviour | None, after: Behaviour) -> tuple[Kinds, list[str]]:
+    """What is remembered of the new champion; and which kinds were born and ended with it, in words."""
+    were = {c.id: c.name for c in before.clusters} if before is not None else {}
+    are = {c.id: c.name for c in after.clusters}
+    born = [i for i in are if i not in were]
+    # Ids were given in a row that goes round: the last is the one farthest on from where it began.
+    last = max(born, key=lambda i: (i - kinds.last_id - 1) % MOST_IDS, default=kinds.last_id)
+    proposed = {kind.id: kind.named for kind in kinds.proposed}
+    # An older version may be promoted too: its names stay, whatever they were made of.
+    named = [Remembered(i, proposed[i] if i in proposed and proposed[i].name == n else Named(n, [])) for i, n in are.items()]
+    notes = []
+    if before is not None:
+        notes = [f"kind {i} was born: {are[i]}" for i in born]
+        notes += [f"kind {i} ended: {name}" for i, name in were.items() if i not in are]
+    return msgspec.structs.replace(kinds, last_id=last, named=named), notes
+
+
+def _choose(points: F8, present: F8, generator: np.random.Generator, allowed: tuple[int, int]) -> seeding.Clustering:
     """The number of kinds with the best silhouette. The present centres [k, H] have a start of their own, and a bonus."""
     best: seeding.Clustering | None = None
     best_score = -np.inf
-    fewest, most = (max(FEWEST, len(present) - 1), min(MOST, len(present) + 1)) if len(present) else (FEWEST, MOST)
+    fewest, most = allowed
+    if len(present):
+        fewest, most = max(fewest, len(present) - 1), min(most, len(present) + 1)
     for k in range(fewest, most + 1):
         tried = seeding.cluster(points, k, generator)
         score = seeding.silhouette(squared_distances(points, tried.centres))
@@ -154,14 +176,16 @@ def _choose(points: F8, present: F8, generator: np.random.Generator) -> seeding.
             if tried.inertia > _OTHERWISE * same.inertia:
                 tried, score = same, seeding.silhouette(squared_distances(points, same.centres))
             score += _BETTER
+        if np.bincount(tried.members, minlength=k).min() < _TINY * len(points):
+            score -= _BETTER
         if score > best_score + 1e-12:
             best, best_score = tried, score
     assert best is not None
     return best
 
 
-def _learn_line(line: Line, inputs: F8) -> Line:
-    """One river step for each customer, from explicit centres to explicit centres."""
+def advance(line: Line, inputs: F8) -> Line:
+    """The line after the customers [n, H], one river step each, from explicit centres to explicit centres."""
     standard = np.clip((inputs - np.array(line.mean)) / np.array(line.scale), -_CLIP, _CLIP)
     k, width = len(line.centres), inputs.shape[1]
     kmeans = river_cluster.KMeans(n_clusters=k, halflife=max(_SLOWEST, k / (line.seen + k)), seed=0)

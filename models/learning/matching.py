@@ -26,7 +26,9 @@ class Matched(NamedTuple):
 
 
 def match(old: F8, old_ids: Sequence[int], new: F8, last_id: int) -> Matched:
-    """Matches centres [k, d] of one frame. A pair counts only if it is nearer than old centres are to each other.
+    """Matches centres [k, d] of one frame. A pair counts if it is within half the distance that old centres have at least.
+
+    Up to the whole of that distance it counts if each is the other's nearest: then it has moved.
 
     A new id follows `last_id`, the last one given, so that an ended kind's id is not taken up again soon.
     """
@@ -40,8 +42,8 @@ def match(old: F8, old_ids: Sequence[int], new: F8, last_id: int) -> Matched:
     pairs = {
         int(r): int(old_ids[c])
         for r, c in zip(rows.tolist(), columns.tolist(), strict=True)
-        # Also taken when it is beyond reach but each is the other's nearest: everything has moved together.
-        if distances[r, c] <= reach or (distances[r].argmin() == c and distances[:, c].argmin() == r)
+        if distances[r, c] <= 0.25 * reach
+        or (distances[r, c] < reach and distances[r].argmin() == c and distances[:, c].argmin() == r)
     }
     ids, born, given = [], [], last_id
     taken = set(old_ids)

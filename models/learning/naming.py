@@ -13,6 +13,8 @@ from models.learning.batch import F8
 
 _SAYS_SOMETHING: Final = 0.3
 """Standard deviations from the usual from which a habit is worth a word."""
+_WORTH_A_NOUN: Final = 0.7
+"""So far out a habit makes the noun, behind two stronger ones as adjectives: late-night mobile browsers."""
 _STILL_SAYS: Final = 0.2
 """A name stays as long as each habit in it is at least so far from the usual, in the same direction."""
 
@@ -107,14 +109,13 @@ def _compose(centre: F8, deviation: F8, telling: list[int], words: int) -> Named
         noun, traits = _YET_TO_BUY, [-(_AVERAGE + 1)]
         telling = [j for j in telling if _NAMES[j] not in _ORDERING]
     for j in telling:
-        if len(adjectives) + bool(noun) >= words:
-            break
         word = _WORDS[_NAMES[j]]
         high = float(deviation[j]) > 0.0
         as_noun, as_adjective = (word.high_noun, word.high) if high else (word.low_noun, word.low)
-        if as_noun and not noun:
+        full = len(adjectives) + bool(noun) >= words
+        if as_noun and not noun and (not full or abs(float(deviation[j])) >= _WORTH_A_NOUN):
             noun = as_noun
-        elif as_adjective:
+        elif as_adjective and not full:
             adjectives.append(as_adjective)
         else:
             continue

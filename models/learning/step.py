@@ -164,6 +164,11 @@ class Step:
                     self.worth_challenger = Worth()
                 self.contests[family] = Contest(champion=seat)
             case "behaviour":
+                before = self.behaviour.champion
+                self.kinds, notes = kinds.promoted(
+                    self.kinds, None if before is None else kind_contest.behaviour(before), kind_contest.behaviour(seat)
+                )
+                self.notes.extend(notes)
                 self.behaviour = KindContest(champion=seat)
             case "value":
                 self.value = seat
@@ -180,13 +185,13 @@ class Step:
         reseed = self.kinds.line is None or kinds.seeding_due(self.kinds, self.at, self.config.cycle_ms)
         if reseed:
             generator = np.random.default_rng([self.config.seed, self.at // self.config.period_ms])
-            self.kinds, notes = kinds.seeded(self.kinds, self.at, generator)
-            self.notes.extend(notes)
+            self.kinds = kinds.seeded(self.kinds, self.at, generator)
         elif not self._due(self.behaviour.champion):
             return
-        self.kinds, body = kinds.portrayed(self.kinds)
+        champion = self.behaviour.champion
+        self.kinds, body = kinds.portrayed(self.kinds, None if champion is None else kind_contest.behaviour(champion))
         seat = self._seat("behaviour", body, self.kinds.seen, Score())
-        self.behaviour = KindContest(champion=self.behaviour.champion, challenger=seat)
+        self.behaviour = KindContest(champion=champion, challenger=seat)
 
     def _test_value(self, worth: Worth, seat: Seat | None, batch: Batch, inputs: F8) -> tuple[Worth, Tally | None]:
         """Predicted and realised spend of the matured samples with a purchase model, at the factor of the present value model."""

@@ -153,15 +153,15 @@ def _sweep(engine: Engine, tick: int) -> list[Record]:
     records: list[Record] = []
     while (matured := engine.pending.mature(engine.table, tick - HORIZON_DAYS * DAY_MS)) is not None:
         labels = zip(matured.events.tolist(), matured.orders.tolist(), matured.spent.tolist(), strict=True)
-        rows = zip(matured.block.rows.tolist(), matured.block.entries["features"].astype(float).tolist(), labels, strict=True)
-        records.extend(Record(ids[r].decode(), matured.block.t0, x, Matured(*label)) for r, x, label in rows)
+        grown = zip(matured.block.rows.tolist(), matured.block.entries["features"].astype(float).tolist(), labels, strict=True)
+        records.extend(Record(ids[r].decode(), matured.block.t0, x, Matured(*label)) for r, x, label in grown)
     place = 0
     while place < len(engine.table):
         stretch = engine.sweep(tick, place, tick // DAY_MS % PHASES, PHASES, 1, 100_000)
         place = stretch.end
         if len(stretch.sampled):
             block = engine.pending.take(engine.table, tick, stretch.sampled, stretch.features)
-            rows = zip(block.rows.tolist(), block.entries["features"].astype(float).tolist(), strict=True)
-            records.extend(Record(ids[r].decode(), tick, x, None) for r, x in rows)
+            fresh = zip(block.rows.tolist(), block.entries["features"].astype(float).tolist(), strict=True)
+            records.extend(Record(ids[r].decode(), tick, x, None) for r, x in fresh)
         engine.forget()
     return records
