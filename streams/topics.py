@@ -15,7 +15,6 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # not marked 
     ResourceType,
 )
 
-from streams.broker.confluent_errors import LastError
 from streams.errors import BrokerError, SettingsError, TopicError
 from streams.settings import DAY_MS, Settings
 
@@ -142,11 +141,23 @@ TOPICS: tuple[Topic, ...] = (
 )
 
 
+class _LastError:
+    """What the client said last. It logs nothing: the caller's sentence says it, once."""
+
+    def __init__(self) -> None:
+        self.error: KafkaError | None = None
+
+    def __call__(self, error: KafkaError) -> None:
+        # That all brokers are down follows from each one's own reason, which says more.
+        if error.code() != KafkaError._ALL_BROKERS_DOWN or self.error is None:
+            self.error = error
+
+
 class Admin(AdminClient):
     """A client for questions about the cluster. Keep it until the answers are there: it takes open questions with it."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings, self._last = settings, LastError()
+        self._settings, self._last = settings, _LastError()
         # What it would log is said by the errors raised here; log_level 0 keeps stderr for sentences.
         options: dict[str, Any] = {"log_level": 0, **settings.kafka, "bootstrap.servers": settings.bootstrap_servers}
         try:
@@ -163,9 +174,9 @@ class Admin(AdminClient):
                 return self.list_topics(timeout=min(_TRY_SECONDS, ANSWER_WITHIN))
             except KafkaException as error:
                 self.poll(0)
-                hopeless = self._last.error is not None and attempt > 1
-                if hopeless or monotonic() > deadline:
-                    raise unreachable(self._settings, self._last.reason()) from error
+                last = self._last.error
+                if (last is not None and attempt > 1) or monotonic() > deadline:
+                    raise unreachable(self._settings, last.str() if last is not None else "no answer") from error
         raise AssertionError("the last attempt returns or raises")
 
 
