@@ -83,7 +83,10 @@ class Position(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True):
-    """How the views are. `rebuilt_seconds`: from the start of the process until ready; null before."""
+    """How the views are. `reason`: why they are not ready, or not current; empty if all is well.
+
+    `rebuilt_seconds`: how long the tables took to be ready; null before. `newest_change`: the hour it happened in.
+    """
 
     ready: bool
     reason: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from time import monotonic
+from time import monotonic, time
 from typing import Any, cast
 
 import faust
@@ -15,8 +15,11 @@ from streams.contracts.changes import CustomerSegments
 from streams.errors import PoisonError
 from streams.settings import Settings
 from streams.views.answers import Position
+from streams.views.credentials import broker_credentials
+from streams.views.errors import ViewsError
 from streams.views.flows import Flows, Moved
 from streams.views.memberships import Memberships
+from streams.views.packing import Packing
 from streams.views.sensor import Quiet
 from streams.views.tables import FlowTable, PromptTables, SourceTable
 from streams.views.transport import Consumer, Transport, WholeAssignment
@@ -26,6 +29,11 @@ STORE_EVERY = 0.5
 
 _STORE_AGAIN = 5.0
 _LOOK_EVERY = 0.02
+_WATCH_EVERY = 1.0
+
+SILENT_AFTER = 5.0
+"""Seconds without an answer after which the broker is taken to be away."""
+
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +57,7 @@ class ViewsApp(faust.App):
         super().__init__(
             app_id(settings),
             broker=[f"kafka://{server.strip()}" for server in settings.bootstrap_servers.split(",")],
+            broker_credentials=broker_credentials(settings.kafka),
             store="memory://",
             topic_partitions=settings.partitions,
             topic_allow_declare=False,
@@ -68,30 +77,34 @@ class ViewsApp(faust.App):
         self.memberships = Memberships()
         self.flows = Flows()
         self.customers = SourceTable(self, name="memberships", key_type=str, value_type=bytes)
+        self._packing = Packing()
         self.stored_flows = cast(
             FlowTable,
-            self.tables.add(
-                FlowTable(self, name="flows", partitions=settings.partitions, key_type=bytes, value_type=bytes)
-            ),
+            self.tables.add(FlowTable(self, name="flows", partitions=settings.partitions, key_type=bytes, value_type=bytes)),
         )
         self.stored_flows.on_recover(self._take_back_flows)
         self.ready_after: float | None = None
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._brokers = settings.bootstrap_servers
         self._began = monotonic()
         self._ends: dict[TP, int] = {}
         self._segments, self._changes = settings.topic("segments"), settings.topic("segment-changes")
-        self._next = dict.fromkeys((TP(self._segments, number) for number in range(settings.partitions)), 0)
+        self._next = [0] * settings.partitions
         self.agent(self._source(self._segments), name="memberships")(self._follow_segments)
         self.agent(self._source(self._changes), name="flows")(self._follow_changes)
 
+    def customer(self, customer_id: str) -> bytes | None:
+        """The newest record of `segments` about a customer: JSON of `CustomerSegments`. None for nobody."""
+        packed: bytes | None = self.customers.get(customer_id)
+        return None if packed is None else self._packing.unpack(packed)
+
     def starts(self) -> dict[TP, int]:
         """The next offset that each table needs of each of its partitions."""
-        changes = {TP(self._changes, tp.partition): self.flows.next_offset(tp.partition) for tp in self._next}
-        return self._next | changes
+        return {tp: self._wanted(tp) for topic in (self._segments, self._changes) for tp in self._partitions(topic)}
 
     def changelogs(self) -> set[TP]:
         """The partitions that the stored flows are recovered from."""
-        return {TP(self.stored_flows.changelog_topic_name, tp.partition) for tp in self._next}
+        return set(self._partitions(self.stored_flows.changelog_topic_name))
 
     def positions(self) -> list[Position]:
         """How far every partition is read, and how much is visible that is not in the tables."""
@@ -104,11 +117,17 @@ class ViewsApp(faust.App):
         wanted = sum(self._ends.values())
         return sum(min(self._reached(tp), end) for tp, end in self._ends.items()) / wanted if wanted else 0.0
 
+    def silent_for(self) -> float:
+        """Seconds since a broker last answered."""
+        answered = cast(Consumer, self.consumer).answered_at()
+        return 0.0 if answered is None else max(0.0, time() - answered)
+
     async def on_started(self) -> None:
         """Once everything runs: watches for the end of the rebuilding, and stores flows."""
         await super().on_started()
         self.add_future(self._become_ready())
         self.add_future(self._keep_storing())
+        self.add_future(self._watch_broker())
 
     async def store_flows(self) -> None:
         """Writes the flows that changed to their table."""
@@ -132,14 +151,13 @@ class ViewsApp(faust.App):
     async def _follow_segments(self, stream: faust.StreamT[bytes]) -> None:
         async for event in stream.events():
             message = event.message
-            partition = message.tp
-            if message.offset < self._next[partition]:
+            if message.offset < self._next[message.partition]:
                 continue
             try:
                 self._take_customer(message)
             except Exception as error:
                 raise _poison(message, error) from error
-            self._next[partition] = message.offset + 1
+            self._next[message.partition] = message.offset + 1
 
     def _take_customer(self, message: Message) -> None:
         if message.key is None:
@@ -153,7 +171,7 @@ class ViewsApp(faust.App):
         if customer.customer_id != customer_id:
             raise ValueError("the key is not the customer_id in the record")
         self.memberships.apply(customer)
-        self.customers[customer_id] = message.value
+        self.customers[customer_id] = self._packing.pack(message.value)
 
     async def _follow_changes(self, stream: faust.StreamT[bytes]) -> None:
         async for event in stream.events():
@@ -174,17 +192,51 @@ class ViewsApp(faust.App):
             self.failed.set_exception(exc)
 
     async def _take_back_flows(self) -> None:
-        self.stored_flows.restore(self.flows)
+        self.flows.take_back(self.stored_flows.data)
 
     async def _become_ready(self) -> None:
         """Ready when all that was committed when the app started is in the tables."""
         self._ends = dict(await self.consumer.highwaters(*self.starts()))
+        try:
+            await self._check_positions()
+        except ViewsError as error:
+            await self._on_agent_error(None, error)
+            return
         while any(self._reached(tp) < end for tp, end in self._ends.items()):
             if self.should_stop:
                 return
             await self.sleep(_LOOK_EVERY)
         self.ready_after = monotonic() - self._began
         log.info("ready after %.1f s: %d customers", self.ready_after, len(self.memberships))
+
+    async def _watch_broker(self) -> None:
+        """Tells when the broker falls silent, and when it answers again; aiokafka tries by itself all the time."""
+        silent = False
+        while not self.should_stop:
+            await self.sleep(_WATCH_EVERY)
+            seconds = self.silent_for()
+            if not silent and seconds >= SILENT_AFTER:
+                log.warning("no Kafka broker answers at %s: trying on, answers are as of then", self._brokers)
+            elif silent and seconds < SILENT_AFTER:
+                log.warning("a Kafka broker answers again at %s", self._brokers)
+            silent = seconds >= SILENT_AFTER
+
+    async def _check_positions(self) -> None:
+        """The positions that the flows were stored with must lie in the topic. Raises ViewsError."""
+        first = await self.consumer.earliest_offsets(*self._partitions(self._changes))
+        for tp in self._partitions(self._changes):
+            position = self.flows.next_offset(tp.partition)
+            if position > self._ends[tp]:
+                raise ViewsError(
+                    f"the flows were counted up to offset {position} of {tp.topic}[{tp.partition}], which ends at "
+                    f"{self._ends[tp]}: that topic was made anew. Delete {self.stored_flows.changelog_topic_name} and "
+                    "start again; the flows are then counted from the new topic"
+                )
+            if 0 < position < first[tp]:
+                log.warning(
+                    "flows miss the changes from %d to %d of %s[%d]: the topic has dropped them while no views ran",
+                    position, first[tp] - 1, tp.topic, tp.partition,
+                )  # fmt: skip
 
     async def _keep_storing(self) -> None:
         while not self.should_stop:
@@ -195,10 +247,19 @@ class ViewsApp(faust.App):
                 log.warning("the flows could not be written to their changelog, they will be again: %s", error)
                 await self.sleep(_STORE_AGAIN)
 
+    def _partitions(self, topic: str) -> list[TP]:
+        return [TP(topic, number) for number in range(len(self._next))]
+
+    def _wanted(self, partition: TP) -> int:
+        """The first offset that is not in the table."""
+        if partition.topic == self._segments:
+            return self._next[partition.partition]
+        return self.flows.next_offset(partition.partition)
+
     def _reached(self, partition: TP) -> int:
         """The next offset; past commit markers and aborted records too, once all before them is in the tables."""
         consumer = cast(Consumer, self.consumer)
-        mine = self.starts()[partition]
+        mine = self._wanted(partition)
         if partition not in consumer.handed_over or mine <= consumer.last_record.get(partition, -1):
             return mine
         return max(mine, consumer.handed_over[partition][0])

@@ -61,9 +61,7 @@ class ViewsClient:
     def __enter__(self) -> ViewsClient:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
     def _get(self, path: str, answer: type[T], **parameters: str | None) -> T:
@@ -74,9 +72,7 @@ class ViewsClient:
         try:
             return msgspec.json.decode(body, type=answer)
         except msgspec.DecodeError as error:
-            raise ViewsError(
-                f"what answers at {self._base_url} is not Shoal's views, or another version: {error}"
-            ) from error
+            raise ViewsError(f"what answers at {self._base_url} is not Shoal's views, or another version: {error}") from error
 
     def _ask(self, target: str) -> tuple[int, bytes]:
         for last in (False, True):

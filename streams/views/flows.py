@@ -3,11 +3,13 @@
 Every hour of every partition knows the offset of the last change counted in it. A change that is delivered again is at
 or below that and is passed over; so a stored hour is right whenever it was stored, and reading again from an older
 position than the stored hours' cannot double anything. Change ids would do as well, but would have to be kept.
+
+Records, as the table stores them: `<partition>/<hour>` -> StoredHour, `<partition>/position` -> the next offset.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -20,6 +22,7 @@ HOURS_KEPT = 400 * 24
 Move = tuple[str, str | None, str | None]
 """Segmentation, previous segment, current segment."""
 
+_POSITION = "position"
 _HOUR = timedelta(hours=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -44,11 +47,18 @@ class StoredHour(msgspec.Struct, frozen=True):
     counts: list[tuple[str, str | None, str | None, int]]
 
 
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(StoredHour).decode
+
+
 class _Hour:
     __slots__ = ("counts", "offset")
 
     def __init__(self, offset: int, counts: dict[Move, int]) -> None:
         self.offset, self.counts = offset, counts
+
+    def stored(self) -> StoredHour:
+        return StoredHour(self.offset, [(*move, count) for move, count in self.counts.items()])
 
 
 def hour_of(at: str) -> int:
@@ -64,6 +74,16 @@ def hour_text(hour: int) -> str:
     return (_EPOCH + hour * _HOUR).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def _hour_key(place: tuple[int, int]) -> bytes:
+    partition, number = place
+    return f"{partition}/{hour_text(number)}".encode()
+
+
+def _place(key: bytes) -> tuple[int, int]:
+    partition, _, hour = key.decode().partition("/")
+    return int(partition), hour_of(hour)
+
+
 class Flows:
     """Counts of moves by (partition, hour). `next_offset` of a partition is the first offset not counted yet."""
 
@@ -77,10 +97,6 @@ class Flows:
     def next_offset(self, partition: int) -> int:
         """Where reading goes on."""
         return self._next.get(partition, 0)
-
-    def positions(self) -> dict[int, int]:
-        """The next offset of each partition that anything is known of."""
-        return dict(self._next)
 
     def newest_hour(self) -> int | None:
         """The hour of the newest change; None before any."""
@@ -117,34 +133,42 @@ class Flows:
         flows = [flow for number in range(first, self._newest + 1) for flow in self._of_hour(number, segmentation)]
         return first, self._newest, flows
 
-    def take_changed(self) -> Iterator[tuple[int, int, StoredHour | None]]:
-        """(partition, hour, what to store) for what changed since the last call; None for an hour too old to keep."""
+    def take_records(self) -> tuple[dict[bytes, bytes | None], dict[bytes, bytes]]:
+        """What to store since the last call, by key: hours (None: too old to keep), then positions.
+
+        Positions are to be stored when all hours are: they say that everything below them is in an hour that is there.
+        """
         oldest = (self._newest or 0) - HOURS_KEPT
-        stale = [place for place in self._hours if place[1] <= oldest]
-        dirty, self._dirty = self._dirty.difference(stale), set()
+        stale = sorted(place for place in self._hours if place[1] <= oldest)
+        changed, self._dirty = sorted(self._dirty.difference(stale)), set()
+        hours: dict[bytes, bytes | None] = {}
         for place in stale:
             del self._hours[place]
-            yield *place, None
-        for place in sorted(dirty):
-            hour = self._hours[place]
-            counts = [(*move, count) for move, count in hour.counts.items()]
-            yield *place, StoredHour(hour.offset, counts)
+            hours[_hour_key(place)] = None
+        for place in changed:
+            hours[_hour_key(place)] = _encode(self._hours[place].stored())
+        positions = {f"{partition}/{_POSITION}".encode(): b"%d" % place for partition, place in self._next.items()}
+        return hours, positions
 
-    def mark_changed(self, partition: int, hour: int) -> None:
-        """Storing this hour failed: offer it again."""
-        if (partition, hour) in self._hours:
-            self._dirty.add((partition, hour))
+    def offer_again(self, hours: Iterable[bytes]) -> None:
+        """Storing the records of these keys failed: they come again with the next call of `take_records`."""
+        self._dirty.update(place for place in map(_place, hours) if place in self._hours)
 
-    def restore_hour(self, partition: int, hour: int, stored: StoredHour) -> None:
-        """Takes an hour back from the table."""
+    def take_back(self, records: Mapping[bytes, bytes]) -> None:
+        """Takes in what was stored, in any order and from any moment between two writes."""
+        for key, value in records.items():
+            partition, _, name = key.decode().partition("/")
+            if name == _POSITION:
+                self._next[int(partition)] = int(value)
+            else:
+                self._take_back_hour(_place(key), _decode(value))
+
+    def _take_back_hour(self, place: tuple[int, int], stored: StoredHour) -> None:
+        partition, number = place
         counts = {(segmentation, previous, current): count for segmentation, previous, current, count in stored.counts}
-        self._hours[partition, hour] = _Hour(stored.offset, counts)
+        self._hours[place] = _Hour(stored.offset, counts)
         self._next.setdefault(partition, 0)
-        self._newest = hour if self._newest is None else max(self._newest, hour)
-
-    def restore_position(self, partition: int, next_offset: int) -> None:
-        """All changes of the partition below `next_offset` are in the hours that were taken back."""
-        self._next[partition] = next_offset
+        self._newest = number if self._newest is None else max(self._newest, number)
 
     def _of_hour(self, number: int, segmentation: str | None) -> list[Flow]:
         """An hour's moves over all partitions, in order."""

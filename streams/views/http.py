@@ -82,9 +82,7 @@ class _Routes:
         given = _parameters(request, "limit", "after")
         limit = _number(given, "limit", USUAL_MEMBERS, MOST_MEMBERS)
         place = request.match_info
-        return _json(
-            _encode(self._questions.members(place["segmentation"], place["segment"], limit, given.get("after")))
-        )
+        return _json(_encode(self._questions.members(place["segmentation"], place["segment"], limit, given.get("after"))))
 
     async def flows(self, request: web.Request) -> web.Response:
         given = _parameters(request, "hours", "segmentation")

@@ -7,10 +7,10 @@ from time import time_ns
 
 import msgspec
 
-from streams.contracts.changes import CustomerSegments, Membership
+from streams.contracts.changes import CustomerSegments
 from streams.settings import Settings
 from streams.views.answers import Flows, Member, Members, Segmentation, Segments, SegmentSize, Status
-from streams.views.app import ViewsApp
+from streams.views.app import SILENT_AFTER, ViewsApp
 from streams.views.errors import BadQuestion, NotFound, NotReady
 from streams.views.flows import hour_text
 from streams.views.memberships import MICRO
@@ -47,11 +47,9 @@ class Questions:
 
     def customer(self, customer_id: str) -> bytes:
         """A customer's memberships as JSON of `CustomerSegments`. Raises NotFound."""
-        stored: bytes | None = self._ready().customers.get(customer_id)
+        stored = self._ready().customer(customer_id)
         if stored is None:
-            raise NotFound(
-                f"no customer {customer_id!r} has memberships: ids are userId, or anonymousId before a login"
-            )
+            raise NotFound(f"no customer {customer_id!r} has memberships: ids are userId, or anonymousId before a login")
         return stored
 
     def segments(self) -> Segments:
@@ -72,7 +70,7 @@ class Questions:
         if known is None:
             raise NotFound(self._no_segment(segmentation, segment))
         ids, last = index.members(segmentation, segment, self._row(after), limit)
-        members = [Member(customer_id, self._since(customer_id, segmentation, segment)) for customer_id in ids]
+        members = [self._member(app, customer_id, segmentation, segment) for customer_id in ids]
         following = None if last is None else f"{self._life}-{last}"
         return Members(segmentation, segment, known.name, known.customers, members, following)
 
@@ -89,6 +87,8 @@ class Questions:
         """How the views are; answers at any time."""
         ready, reason = self.readiness()
         app = self._app
+        if ready and app and (silent := app.silent_for()) >= SILENT_AFTER:
+            reason = f"no broker answers since {silent:.0f} s: the answers are as of then"
         positions = app.positions() if app else []
         newest = app.flows.newest_hour() if app else None
         return Status(
@@ -121,10 +121,11 @@ class Questions:
             raise BadQuestion(f"after={after} is from before the views were started again: begin with the first page")
         return int(row)
 
-    def _since(self, customer_id: str, segmentation: str, segment: str) -> str:
-        customer = msgspec.json.decode(self._ready().customers[customer_id], type=CustomerSegments)
-        held: list[Membership] = customer.micro if segmentation == MICRO else [customer.memberships[segmentation]]
-        return next(membership.since for membership in held if membership.segment == segment)
+    def _member(self, app: ViewsApp, customer_id: str, segmentation: str, segment: str) -> Member:
+        customer = msgspec.json.decode(app.customer(customer_id) or b"", type=CustomerSegments)
+        held = customer.micro if segmentation == MICRO else [customer.memberships[segmentation]]
+        since = next(membership.since for membership in held if membership.segment == segment)
+        return Member(customer_id, since)
 
     def _no_segment(self, segmentation: str, segment: str) -> str:
         index = self._ready().memberships

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any
 
 import faust
-import msgspec
 from faust.tables import TableManager
 
-from streams.views.flows import Flows, StoredHour, hour_of, hour_text
+from streams.views.flows import Flows
 
-_POSITION = "position"
 # Faust stops reading while more than a hundred records wait to be sent.
 _AT_ONCE = 50
 
 # Faust's services tell of their starts and stops in the logger of their module, which would be ours.
 _STARTS_AND_STOPS = logging.getLogger("faust.tables")
-
-_encode = msgspec.json.Encoder().encode
 
 
 class SourceTable(faust.Table[Any, Any]):
@@ -39,9 +36,9 @@ class SourceTable(faust.Table[Any, Any]):
 
 
 class FlowTable(faust.Table[Any, Any]):
-    """The stored hours of `Flows`, keyed `<partition>/<hour>`, and one position a partition, `<partition>/position`.
+    """The records of `Flows`. Each lies in the partition of the changelog that its key begins with.
 
-    An entry lies in the partition of the changelog that has the number of the changes' partition.
+    That is the partition of the changes in it, so both are read in one order.
     """
 
     logger = _STARTS_AND_STOPS
@@ -49,6 +46,7 @@ class FlowTable(faust.Table[Any, Any]):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._sent: list[Any] = []
+        self._storing = asyncio.Lock()
 
     def partition_for_key(self, key: Any) -> int:
         """The partition that the key names; Faust would take that of the record in work, and there is none."""
@@ -62,49 +60,31 @@ class FlowTable(faust.Table[Any, Any]):
         """Sends a tombstone to the changelog."""
         self._sent.append(self.send_changelog(self.partition_for_key(key), key, None, value_serializer="raw"))
 
-    async def settled(self) -> None:
-        """Returns when the broker has what was set. Raises what kept it from it."""
-        sent, self._sent = self._sent, []
-        for future in sent:
-            await future
-
     async def store(self, flows: Flows) -> None:
-        """Writes what changed, then how far it was counted: a position never tells of an hour that is not there."""
-        positions = dict(flows.positions())
-        changed = list(flows.take_changed())
-        try:
-            for number, (partition, hour, stored) in enumerate(changed):
-                self._set(f"{partition}/{hour_text(hour)}".encode(), None if stored is None else _encode(stored))
-                if number % _AT_ONCE == 0:
-                    await self.settled()
-            await self.settled()
-            for partition, next_offset in positions.items():
-                self._set(f"{partition}/{_POSITION}".encode(), str(next_offset).encode())
-            await self.settled()
-        except Exception:
-            self._sent.clear()
-            for partition, hour, _ in changed:
-                flows.mark_changed(partition, hour)
-            raise
+        """Writes what changed, then how far it was counted. Raises what kept the broker from it; nothing is lost then."""
+        async with self._storing:
+            hours, positions = flows.take_records()
+            try:
+                await self._write(hours)
+                await self._write({key: value for key, value in positions.items() if self.data.get(key) != value})
+            except Exception:
+                flows.offer_again(hours)
+                raise
 
-    def restore(self, flows: Flows) -> None:
-        """Hands what was recovered from the changelog to `flows`."""
-        for partition, name, value in self._entries():
-            if name == _POSITION:
-                flows.restore_position(partition, int(value))
-            else:
-                flows.restore_hour(partition, hour_of(name), msgspec.json.decode(value, type=StoredHour))
+    async def _write(self, records: Mapping[bytes, bytes | None]) -> None:
+        """Returns when the broker has them."""
+        for number, (key, value) in enumerate(records.items(), 1):
+            if value is not None:
+                self[key] = value
+            elif key in self.data:
+                del self[key]
+            if number % _AT_ONCE == 0:
+                await self._settled()
+        await self._settled()
 
-    def _set(self, key: bytes, value: bytes | None) -> None:
-        if value is not None and self.data.get(key) != value:
-            self[key] = value
-        elif value is None and key in self.data:
-            del self[key]
-
-    def _entries(self) -> Iterator[tuple[int, str, bytes]]:
-        for key, value in self.data.items():
-            partition, _, name = key.decode().partition("/")
-            yield int(partition), name, value
+    async def _settled(self) -> None:
+        sent, self._sent = self._sent, []
+        await asyncio.gather(*sent)
 
 
 class PromptTables(TableManager):

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, cast
 
 import aiokafka
+from aiokafka.errors import ConsumerStoppedError
 from faust.assignor import PartitionAssignor
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -98,13 +99,19 @@ class CommittedReader(driver.AIOKafkaConsumerThread):
 
     def read_to(self) -> dict[TP, tuple[int, int]]:
         """For each partition read so far: the next offset to be fetched, and the end of what is committed."""
+        return {
+            TP(partition.topic, partition.partition): (state.position, state.lso)
+            for partition, state in self._states()
+            if state.has_valid_position and state.lso is not None
+        }
+
+    def answered_at(self) -> float | None:
+        """When a broker last answered, seconds since 1970; None before the first time."""
+        return max((state.timestamp / 1000 for _, state in self._states() if state.timestamp), default=None)
+
+    def _states(self) -> list[tuple[Any, Any]]:
         assignment = self._ensure_consumer()._subscription.subscription.assignment
-        known = {}
-        for partition in assignment.tps:
-            state = assignment.state_value(partition)
-            if state.has_valid_position and state.lso is not None:
-                known[TP(partition.topic, partition.partition)] = (state.position, state.lso)
-        return known
+        return [(partition, assignment.state_value(partition)) for partition in assignment.tps]
 
 
 class Consumer(driver.Consumer):
@@ -128,7 +135,7 @@ class Consumer(driver.Consumer):
         try:
             while not (self.should_stop or fetcher.should_stop):
                 await self._hand_over()
-        except (asyncio.CancelledError, *self.consumer_stopped_errors):
+        except (asyncio.CancelledError, ConsumerStoppedError):
             if not self.app.should_stop:
                 raise
 
@@ -142,6 +149,10 @@ class Consumer(driver.Consumer):
                 await asyncio.sleep(0)
         if self.flow_active:
             self.handed_over = cast(CommittedReader, self._thread).read_to()
+
+    def answered_at(self) -> float | None:
+        """When a broker last answered, seconds since 1970; None before the first time."""
+        return cast(CommittedReader, self._thread).answered_at()
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Faust would complain that nothing is ever committed; `/v1/status` shows the lag."""
