@@ -1,93 +1,124 @@
-"""The parts of a change event that stay the same while the same champions and definitions decide, as encoded JSON.
+"""The parts of changes and memberships that stay the same while the same champions and definitions decide, as encoded JSON.
 
-A change has some forty values, of which a dozen vary. Encoding only those costs a fifth of encoding the whole; a test
-holds what comes out against the contract (`streams.contracts.changes.Change`).
+A change has some forty values, of which a dozen vary; `streams.scoring.render` puts those between these fragments. A test
+holds what comes out against the contract (`streams.contracts.changes`).
 """
 
 from __future__ import annotations
 
-from functools import cache
+from typing import NamedTuple
 
 import msgspec
 
 from models.champions import Champions
 from models.definitions import Program
 from models.features import CATALOGUE
-from models.row import SEGMENTATIONS
+from models.kernel.decide import HYSTERESIS
+from models.kernel.tables import I8, U1
+from models.row import CATEGORY_SLOTS, CHANNELS, FLAG_CONSENT, FLAG_HOLDOUT, SEGMENTATIONS
 from models.taxonomy import Taxonomy
+from streams.scoring.text import starts_of
 
 SEGMENTATION_NAMES = (*SEGMENTATIONS, "micro")
-_BEHAVIOUR, _AFFINITY = SEGMENTATIONS.index("behaviour"), SEGMENTATIONS.index("affinity")
-_IDS = 256
+_BEHAVIOUR, _AFFINITY, _OFFER = (SEGMENTATIONS.index(name) for name in ("behaviour", "affinity", "offer"))
+IDS = 256
 _json = msgspec.json.Encoder().encode
 
+FIXED = (
+    b'{"id":"', b'","customer_id":"', b'","segmentation":"', b'","previous":', b',"current":', b"null", b'"}', b',"at":"',
+    b',"scores":{"churn":', b',"purchase":', b',"value_365d":', b"}", b'},"recommend":{"channel":', b',"hour":',
+    b',"categories":[', b'],"offer":', b',"items":[]}', b'{"customer_id":"', b'","at":"', b'","memberships":{', b'},"micro":[',
+    b'],"scores":{"churn":', b',"last_changes":{', b'{"at":"', b'","previous":', b",", b"-", b'"', b'":',
+)  # fmt: skip
+(
+    OPEN, CUSTOMER, SEGMENTATION, PREVIOUS, CURRENT, NULL, END, AT, CHURN, PURCHASE, VALUE, BRACE, RECOMMEND, HOUR,
+    CATEGORIES, OFFER, ITEMS, MEMBER_OPEN, MEMBER_AT, MEMBERSHIPS, MICRO_LIST, MEMBER_SCORES, LAST_CHANGES, LAST_AT,
+    LAST_PREVIOUS, COMMA, DASH, QUOTE, COLON,
+) = range(len(FIXED))  # fmt: skip
 
-def number(value: float) -> bytes:
-    """Six significant digits, or null for what is not a number."""
-    return b"%.6g" % value if value == value else b"null"
+
+class Fragments(NamedTuple):
+    """All fragments in one buffer. Fragment f is text[starts[f] : starts[f + 1]]; the first ones are FIXED.
+
+    names: of segmentation s at names + s. openings: of segment g of segmentation s, up to its since, at openings + 256 s + g;
+    keys: its quoted key likewise. features: what opens the reason of feature j at features + 2 j, what stands between its
+    value and its effect behind it. hysteresis, flags, channels, categories: by code, flags, channel + 1, category.
+    before_reasons, model: one each.
+    """
+
+    text: U1
+    starts: I8
+    names: int
+    openings: int
+    keys: int
+    features: int
+    hysteresis: int
+    flags: int
+    channels: int
+    categories: int
+    before_reasons: int
+    model: int
 
 
-class Fragments:
-    """Encoded pieces for one set of champions and definitions."""
+def fragments(champions: Champions, program: Program, taxonomy: Taxonomy) -> Fragments:
+    """The fragments for one set of champions and definitions."""
+    pieces: list[bytes] = list(FIXED)
 
-    def __init__(self, champions: Champions, program: Program, taxonomy: Taxonomy) -> None:
-        self._names = [_segments(s, champions, program, taxonomy) for s in range(len(SEGMENTATION_NAMES))]
-        churn, purchase, high = (float("nan") if v is None else v for v in champions.thresholds)
-        thresholds = scores(churn, purchase, high)
-        model = _json({str(f): v for f, v in champions.versions.items()}) if champions.versions else b"null"
-        self.before_reasons = b',"thresholds":' + thresholds + b',"reasons":['
-        self.model = b',"model":' + model + b',"definitions":' + _json(program.hash[:12])
-        self.reasons = [
-            (
-                b'{"feature":' + _json(feature.name) + b',"label":' + _json(feature.label) + b',"value":',
-                b',"usual":' + number(usual) + b',"effect":',
-            )
+    def add(more: list[bytes]) -> int:
+        pieces.extend(more)
+        return len(pieces) - len(more)
+
+    segments = [_segments(s, champions, program, taxonomy) for s in range(len(SEGMENTATION_NAMES))]
+    thresholds = b'{"churn":%b,"purchase":%b,"value_365d":%b}' % tuple(map(_number, champions.thresholds))
+    versions = {str(family): version for family, version in champions.versions.items()} or None
+    names = add([name.encode() for name in SEGMENTATION_NAMES])
+    openings = add(
+        [b'{"segment":%b,"name":%b,"since":"' % (_json(key), _json(name)) for known in segments for key, name in known]
+    )
+    keys = add([_json(key) for known in segments for key, _ in known])
+    features = add(
+        [
+            piece
             for feature, usual in zip(CATALOGUE, champions.median.tolist(), strict=True)
+            for piece in (
+                b'{"feature":%b,"label":%b,"value":' % (_json(feature.name), _json(feature.label)),
+                b',"usual":%b,"effect":' % _number(usual),
+            )
         ]
-        self.move = cache(self._move)
-        self.member = cache(self._member)
-
-    def key(self, s: int, segment: int) -> str:
-        """The stable key of a segment."""
-        return self._names[s][segment][0]
-
-    def _opening(self, s: int, segment: int) -> bytes:
-        key, name = self._names[s][segment]
-        return b'{"segment":' + _json(key) + b',"name":' + _json(name) + b',"since":"'
-
-    def _move(self, s: int, previous: int, current: int) -> tuple[bytes, bytes, bytes]:
-        """What stands before the previous since, between the two, and behind the current one."""
-        first = b',"segmentation":' + _json(SEGMENTATION_NAMES[s]) + b',"previous":'
-        between = b'"},"current":'
-        if previous:
-            first += self._opening(s, previous)
-        else:
-            between = b'null,"current":'
-        if current:
-            return first, between + self._opening(s, current), b'"},"at":"'
-        return first, between + b"null", b',"at":"'
-
-    def _member(self, s: int, segment: int) -> bytes:
-        """A membership up to its since."""
-        return self._opening(s, segment)
-
-
-def scores(churn: float, purchase: float, value: float) -> bytes:
-    """A `Scores` object."""
-    return b'{"churn":%b,"purchase":%b,"value_365d":%b}' % (number(churn), number(purchase), number(value))
+    )
+    return Fragments(
+        names=names,
+        openings=openings,
+        keys=keys,
+        features=features,
+        hysteresis=add([b'],"hysteresis":"%b"' % name.encode() for name in HYSTERESIS]),
+        flags=add([b',"holdout":%b,"consent":%b}' % (_bool(f & FLAG_HOLDOUT), _bool(f & FLAG_CONSENT)) for f in range(256)]),
+        channels=add([b"null", *(_json(channel) for channel in CHANNELS)]),
+        categories=add([_json(slug) for slug in (*taxonomy.categories, *[""] * (CATEGORY_SLOTS - len(taxonomy.categories)))]),
+        before_reasons=add([b',"thresholds":%b,"reasons":[' % thresholds]),
+        model=add([b',"model":%b,"definitions":%b' % (_json(versions), _json(program.hash[:12]))]),
+        **dict(zip(("text", "starts"), starts_of(pieces), strict=True)),  # type: ignore[arg-type]
+    )
 
 
 def _segments(s: int, champions: Champions, program: Program, taxonomy: Taxonomy) -> list[tuple[str, str]]:
-    """Key and name by segment id."""
+    """Key and name by segment id: 256 of them."""
     if s == _BEHAVIOUR:
-        return [(f"kind-{i}", champions.cluster_names.get(i, f"Kind {i}")) for i in range(_IDS)]
+        return [(f"kind-{i}", champions.cluster_names.get(i, f"Kind {i}")) for i in range(IDS)]
     if s == _AFFINITY:
         template = program.definitions.affinity.name
-        slots = [
-            (f"loves:{slug}", template.format(category=name))
-            for slug, name in zip(taxonomy.categories, taxonomy.category_names, strict=False)
-        ]
-        return [("", ""), *slots]
-    named = [(key, name or key) for key, name in zip(program.keys[s], program.names[s], strict=True)]
-    # A definitions change may leave customers in a segment that is no more, until it moves them.
-    return named + [(f"{SEGMENTATION_NAMES[s]}-{i}", f"Former segment {i}") for i in range(len(named), _IDS)]
+        known = [("", "")]
+        for slug, name in zip(taxonomy.categories, taxonomy.category_names, strict=False):
+            known.append((f"loves:{slug}", template.format(category=name)))
+    else:
+        known = [(key, name or key) for key, name in zip(program.keys[s], program.names[s], strict=True)]
+    # A change of definitions may leave customers in a segment that is no more, until it moves them.
+    return known + [(f"{SEGMENTATION_NAMES[s]}-{i}", f"Former segment {i}") for i in range(len(known), IDS)]
+
+
+def _number(value: float | None) -> bytes:
+    return b"null" if value is None or value != value else b"%.6g" % value
+
+
+def _bool(value: int) -> bytes:
+    return b"true" if value else b"false"

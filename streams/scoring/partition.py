@@ -279,7 +279,7 @@ class Partition:
         if not self._moved:
             return
         scores, moments = zip(*self._moved.values(), strict=True)
-        for record in self.publisher.memberships(list(self._moved), scores, np.array(moments, np.int64)):
+        for record in self.publisher.memberships(list(self._moved), scores, moments):
             self._sink.write(self.topics.segments, self.number, record.key, record.value)
         self._moved.clear()
 

@@ -14,7 +14,10 @@ from models.engine import Engine
 from models.identity import hash_all
 from models.kernel.iso import WIDTH, milliseconds
 from models.kernel.tables import Events
-from streams.presets import load_definitions
+from streams.presets import load_definitions, load_taxonomy
+from streams.scoring.publish import Publisher, Trigger
+
+_COMPILED = ("text.py", "fragments.py", "render.py")
 
 
 def warm() -> float:
@@ -25,8 +28,10 @@ def warm() -> float:
     rows = engine.table.locate([b"someone"])
     one, zero = np.ones(1, np.uint8), np.zeros(1)
     events = Events(rows, np.ones(1, np.int64), np.zeros(1, np.int64), one, zero, zero, one, one, one, hash_all([b"m"]))
-    for _ in engine.apply(events, np.empty(1, np.uint8)):
-        pass
+    publisher = Publisher(engine, load_taxonomy("retail"))
+    for decisions in engine.apply(events, np.empty(1, np.uint8)):
+        publisher.changes(decisions, Trigger("event", "events", 0), lambda _: 0)
+    publisher.memberships([0], [[0.5, 0.5, 1.0]], [1])
     engine.sweep(1, 0, 0, 1, 1, 1)
     return time.perf_counter() - start
 
@@ -34,9 +39,15 @@ def warm() -> float:
 def forget_stale() -> None:
     """Drops compiled code that is older than any source: numba looks at one file only, not at what it calls."""
     root = Path(models.__file__).parent
-    sources = [*root.glob("*.py"), *(root / "kernel").glob("*.py"), *(root / "definitions").glob("*.py")]
+    here = Path(__file__).parent
+    sources = [
+        *root.glob("*.py"),
+        *(root / "kernel").glob("*.py"),
+        *(root / "definitions").glob("*.py"),
+        *(here / name for name in _COMPILED),
+    ]
     newest = max(path.stat().st_mtime for path in sources)
-    for path in (*root.rglob("*.nbi"), *root.rglob("*.nbc")):
+    for path in (*root.rglob("*.nb[ic]"), *here.rglob("*.nb[ic]")):
         if path.stat().st_mtime < newest:
             path.unlink()
 

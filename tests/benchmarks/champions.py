@@ -52,6 +52,6 @@ def records(epoch: int, partitions: int) -> list[tuple[bytes, bytes]]:
         data = encode(Snapshot(family, 1, epoch, 1000, catalogue_hash(), body, Score()))
         champions[family] = Champion(content_hash(data), 1, epoch, "benchmark", "made for a benchmark")
         out.append((b"snapshot|" + content_hash(data).encode(), data))
-    manifest = Manifest(epoch, champions, 1, [0] * partitions, [], "", {})
+    manifest = Manifest(epoch, champions, 1, [0] * partitions, [], "0" * 64, {})
     out.append((b"manifest|%013d" % epoch, encode(manifest)))
     return out

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import numpy as np
 import orjson
 from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 NAMES = ("Product Viewed", "Product Added", "Order Completed", "Email Opened", "Page Viewed")
 _SHARES = (0.4, 0.12, 0.04, 0.09, 0.35)
@@ -17,9 +18,12 @@ _SPAN_MS = 14 * 86_400_000
 
 def make_topics(bootstrap: str, names: list[str], partitions: int = 4) -> None:
     """Creates topics; those that are there stay."""
-    made = AdminClient({"bootstrap.servers": bootstrap}).create_topics([NewTopic(name, partitions, 1) for name in names])
-    for future in made.values():
-        future.exception()
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    for future in admin.create_topics([NewTopic(name, partitions, 1) for name in names]).values():
+        if (error := future.exception()) is not None and "exists" not in str(error):
+            raise RuntimeError(f"a topic could not be made: {error}") from error
+    while not set(names) <= set(admin.list_topics(timeout=10).topics):
+        time.sleep(0.05)
 
 
 def events(n: int, customers: int, *, skew: float = 1.7, seed: int = 1) -> Iterator[tuple[bytes, bytes]]:
