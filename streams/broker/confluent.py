@@ -16,9 +16,9 @@ from streams.broker.confluent_reader import KafkaReader
 from streams.errors import BrokerError
 from streams.settings import Settings
 
-_FIRST_PAUSE_S = 0.25
-_LONGEST_PAUSE_S = 5.0
-_ANSWER_S = 3.0
+# Between two sentences to whoever waits.
+_FIRST_PATIENCE_S = 0.5
+_LONGEST_PATIENCE_S = 8.0
 
 
 class KafkaBroker:
@@ -49,7 +49,7 @@ def wait_for_broker(settings: Settings, deadline_s: float, say: Callable[[str], 
     """
     confluent_options.check_passed_through(settings)
     address = settings.bootstrap_servers
-    last = LastError()
+    last = LastError("shoal", address)
     try:
         # A log level of 0: that it refuses connections is said here, once.
         client = AdminClient(
@@ -60,26 +60,25 @@ def wait_for_broker(settings: Settings, deadline_s: float, say: Callable[[str], 
     except KafkaException as raised:
         raise bad_options(raised) from raised
     deadline = time.monotonic() + deadline_s
-    pause = _FIRST_PAUSE_S
+    patience_s = _FIRST_PATIENCE_S
     while True:
-        left = deadline - time.monotonic()
         try:
-            client.list_topics(timeout=max(0.1, min(_ANSWER_S, left)))
+            # The client connects again by itself all this time, at most a second apart.
+            client.list_topics(timeout=max(0.1, min(patience_s, deadline - time.monotonic())))
         except KafkaException:
-            left = deadline - time.monotonic()
-            if last.refused:
-                raise BrokerError(
-                    f"the broker at {address} refuses the connection: {last.reason()}. Check "
-                    "security.protocol, sasl.* and ssl.* under [kafka] in shoal.toml"
-                ) from None
-            if left <= 0:
-                raise BrokerError(
-                    f"no broker at {address} answered within {deadline_s:.0f} s ({last.reason()}). Start one "
-                    "(`shoal broker start`), or give its address with --bootstrap-servers"
-                ) from None
-            pause = min(pause, left)
-            say(f"no broker answers at {address} ({last.reason()}); trying again in {pause:.1f} s")
-            time.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE_S)
+            # The reason comes through the client's callback.
+            client.poll(0)
         else:
             return
+        if last.refused:
+            raise BrokerError(
+                f"the broker at {address} refuses the connection: {last.reason()}. Check security.protocol, sasl.* and "
+                "ssl.* under [kafka] in shoal.toml"
+            )
+        if time.monotonic() >= deadline:
+            raise BrokerError(
+                f"no broker at {address} answered within {deadline_s:g} s ({last.reason()}). Start one (`shoal broker start`), "
+                "or give its address with --bootstrap-servers"
+            )
+        say(f"no broker answers at {address} ({last.reason()}); trying again")
+        patience_s = min(2 * patience_s, _LONGEST_PATIENCE_S)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import logging
 import sys
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final, TypeVar, cast
+from typing import Final, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 
 from streams.broker import confluent_options
-from streams.broker.confluent_errors import LastError, bad_options, kafka_error, translated
+from streams.broker.confluent_errors import LastError, bad_options, insist, kafka_error, passes, translated
 from streams.broker.confluent_producer import TransactionalProducer
 from streams.broker.confluent_reading import ANSWER_S, Watermarks, error_of, sort_out, take
 from streams.broker.protocol import TP, Message, Ownership
@@ -25,7 +24,6 @@ _GRACE_S: Final = 10.0
 _WAKE_S: Final = 0.5
 # librdkafka's serialised group metadata: this, the generation as a native int32, then strings ended by NUL.
 _METADATA: Final = b"CGMDv2:"
-T = TypeVar("T")
 
 
 class KafkaConnection:
@@ -33,10 +31,10 @@ class KafkaConnection:
 
     def __init__(self, settings: Settings, group: str, transactional_id: str) -> None:
         """Raises BrokerError, Fenced, SettingsError."""
-        self._address = settings.bootstrap_servers
         self._incremental = settings.protocol == "consumer"
         self._patience_s = settings.transaction_timeout_ms / 1000 + _GRACE_S
-        self._last = LastError()
+        self._name = f"{transactional_id}, group {group}"
+        self._last = LastError(self._name, settings.bootstrap_servers)
         # First: from here on a predecessor's open transaction holds nobody up, and its offsets are stable.
         self._producer = TransactionalProducer(settings, transactional_id)
         try:
@@ -46,7 +44,6 @@ class KafkaConnection:
             self._producer.close()
             raise bad_options(raised) from raised
         self._watermarks = Watermarks(settings, transactional_id)
-        self._name = f"{transactional_id}, group {group}"
         self._ownership: Ownership | None = None
         self._metadata = b""
         self._owned: set[TP] = set()
@@ -65,9 +62,7 @@ class KafkaConnection:
     def subscribe(self, topics: Sequence[str], ownership: Ownership) -> None:
         """Joins the group. Partitions arrive through `ownership`, from inside `poll`."""
         self._ownership = ownership
-        self._consumer.subscribe(
-            list(topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
-        )
+        self._consumer.subscribe(list(topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
 
     def poll(self, limit: int, timeout: float) -> Sequence[Message]:
         """At most `limit` records of partitions not paused; waits `timeout` seconds for the first.
@@ -107,26 +102,26 @@ class KafkaConnection:
     def seek(self, partition: TP, offset: int) -> None:
         """The next record is the one at `offset`."""
         self._ours([partition], "seek in")
-        running = partition not in self._stopped
         # Paused first (librdkafka 3471).
         self._stop(partition)
         self._held.pop(partition, None)
-        self._insist(
-            lambda: self._consumer.seek(TopicPartition(partition.topic, partition.partition, offset)),
-            f"seeking offset {offset} of {partition.topic}-{partition.partition}",
-            KafkaError._STATE,
-        )
-        if running and partition not in self._paused:
-            self._consumer.resume(_asked([partition]))
-            self._stopped.discard(partition)
+        target = TopicPartition(partition.topic, partition.partition, offset)
+        doing = f"seeking offset {offset} of {partition.topic}-{partition.partition}"
+        try:
+            # Until librdkafka has the committed offset of a new partition it cannot seek there.
+            insist(lambda: self._consumer.seek(target), doing, self._last, self._patience_s, _is_starting, pause_s=0.002)
+        except KafkaException as raised:
+            raise translated(kafka_error(raised), f"{self._name}: {doing}") from raised
+        if partition not in self._paused:
+            self._start([partition])
 
     def committed(self, partitions: Sequence[TP]) -> dict[TP, int]:
         """The group's next offsets, stable ones only (waits for open transactions); -1 where none."""
-        found = self._insist(
-            lambda: self._consumer.committed(_asked(partitions), ANSWER_S),
-            f"asking for committed offsets of {len(partitions)} partitions",
-            KafkaError._TIMED_OUT,
-        )
+        asked, doing = _asked(partitions), f"asking for the committed offsets of {len(partitions)} partitions"
+        try:
+            found = insist(lambda: self._consumer.committed(asked, ANSWER_S), doing, self._last, self._patience_s, passes)
+        except KafkaException as raised:
+            raise translated(kafka_error(raised), f"{self._name}: {doing}") from raised
         offsets = {}
         for one in found:
             if one.error is not None:
@@ -190,9 +185,7 @@ class KafkaConnection:
         if self._ownership is not None:
             self._give_up(consumer, partitions, self._ownership.lost)
 
-    def _give_up(
-        self, consumer: Consumer, partitions: list[TopicPartition], tell: Callable[[Sequence[TP]], None]
-    ) -> None:
+    def _give_up(self, consumer: Consumer, partitions: list[TopicPartition], tell: Callable[[Sequence[TP]], None]) -> None:
         gone = _sorted(partitions)
         if gone:
             self._tell(tell, gone)
@@ -276,18 +269,6 @@ class KafkaConnection:
                 raise BrokerError(f"{self._name}: cannot {doing} {tp.topic}-{tp.partition}: it is not assigned here")
         return partitions
 
-    def _insist(self, call: Callable[[], T], doing: str, again: int) -> T:
-        """Calls until it does not fail with `again` any more, within a transaction's time."""
-        deadline = time.monotonic() + self._patience_s
-        while True:
-            try:
-                return call()
-            except KafkaException as raised:
-                error = kafka_error(raised)
-                if (error.code() != again and not error.retriable()) or time.monotonic() >= deadline:
-                    raise translated(error, f"{self._name}: {doing} at {self._address}") from raised
-                time.sleep(0.002)
-
 
 def _where(message: KafkaMessage) -> TP:
     # A plain tuple is as good a key, and made in a third of the time.
@@ -300,6 +281,10 @@ def _asked(partitions: Iterable[TP]) -> list[TopicPartition]:
 
 def _sorted(partitions: list[TopicPartition]) -> list[TP]:
     return sorted(TP(one.topic, one.partition) for one in partitions)
+
+
+def _is_starting(error: KafkaError) -> bool:
+    return error.code() == KafkaError._STATE
 
 
 def _is_member(metadata: bytes) -> bool:

@@ -10,12 +10,13 @@ from streams.settings import Settings
 
 Options = dict[str, Any]
 
-_LOG = logging.getLogger("shoal.kafka")
-
 FETCH_WAIT_MS = 10
 """How long the broker may hold a fetch. A resumed or sought partition is fetched when the fetch under way is back: with
 the default of 500 ms that is half a second each time (measured)."""
 
+
+# Connections that fail, transactions that fail, coordinators that come up, options that a producer has no use for.
+_SAID_BY_US: Final = frozenset({"CONFWARN", "ERROR", "FAIL", "GETPID", "TXNERR"})
 
 # What exactly-once, restores and the keys' partitions stand on.
 _OURS: Final = frozenset(
@@ -55,12 +56,23 @@ def passed_through(settings: Settings, *, in_group: bool = False) -> Options:
     return {name: value for name, value in settings.kafka.items() if in_group or name not in _GROUP}
 
 
+class LibrdkafkaLog:
+    """librdkafka's log lines, as Python's logging: quieter where an exception or a sentence of ours says the same."""
+
+    def __init__(self) -> None:
+        self._log = logging.getLogger("shoal.kafka")
+
+    def log(self, level: int, text: str, facility: str, *rest: str) -> None:
+        """What confluent-kafka calls."""
+        self._log.log(logging.DEBUG if facility in _SAID_BY_US else level, text, facility, *rest)
+
+
 def common(settings: Settings, client: str) -> Options:
     """What all clients share."""
     return {
         "bootstrap.servers": settings.bootstrap_servers,
         "client.id": client,
-        "logger": _LOG,
+        "logger": LibrdkafkaLog(),
         # A broker that is back is noticed within a second.
         "reconnect.backoff.ms": 100,
         "reconnect.backoff.max.ms": 1_000,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from streams.broker import confluent_options
-from streams.broker.confluent_errors import LastError, bad_options, kafka_error, translated
+from streams.broker.confluent_errors import LastError, bad_options, insist, kafka_error, translated
 from streams.broker.protocol import TP, Headers
 from streams.errors import Aborted, BrokerError, Fenced, Unknown
 from streams.settings import Settings
@@ -34,9 +34,8 @@ class TransactionalProducer:
     def __init__(self, settings: Settings, transactional_id: str) -> None:
         """Raises BrokerError when no broker answers within half a minute, Fenced, SettingsError."""
         self._id = transactional_id
-        self._address = settings.bootstrap_servers
         self._patience_s = settings.transaction_timeout_ms / 1000 + _GRACE_S
-        self._last = LastError()
+        self._last = LastError(transactional_id, settings.bootstrap_servers)
         self._undelivered: str | None = None
         self._open = False
         self._closed = False
@@ -49,8 +48,8 @@ class TransactionalProducer:
         self._produce = self._producer.produce
         self._insist(
             lambda: self._producer.init_transactions(_SLICE_S),
-            f"opening the transactional id {transactional_id!r}",
-            time.monotonic() + _OPEN_WITHIN_S,
+            "opening its transactions",
+            _OPEN_WITHIN_S,
         )
 
     def begin(self) -> None:
@@ -64,39 +63,40 @@ class TransactionalProducer:
 
     def produce(self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers | None = None) -> None:
         """Into the open transaction; waits while the queue is full. Raises Aborted, Fenced, BrokerError."""
-        try:
-            if headers is None:
-                self._produce(topic, value, key, partition)
+        while True:
+            try:
+                if headers is None:
+                    self._produce(topic, value, key, partition)
+                else:
+                    self._produce(topic, value, key, partition, headers=list(headers))
+            except BufferError:
+                self._wait_for_room(topic)
+            except KafkaException as raised:
+                raise self._refused(kafka_error(raised), topic, partition, len(value or b"")) from raised
             else:
-                self._produce(topic, value, key, partition, headers=list(headers))
-        except BufferError:
-            self._wait_for_room(topic)
-            self.produce(topic, partition, key, value, headers)
-        except KafkaException as raised:
-            raise self._refused(kafka_error(raised), topic, partition, len(value or b"")) from raised
+                return
 
     def commit(self) -> None:
         """Commits; returns when it is durable. Raises Aborted, Fenced, Unknown."""
-        self._commit(time.monotonic() + self._patience_s)
+        self._commit()
 
     def commit_with(self, offsets: Mapping[TP, int], metadata: bytes) -> None:
         """Commits the transaction together with a group's next offsets. Raises Aborted, Fenced, Unknown."""
-        deadline = time.monotonic() + self._patience_s
         if offsets and self._open:
             positions = [TopicPartition(tp.topic, tp.partition, offset) for tp, offset in offsets.items()]
             # The time-out is ignored by librdkafka (its issue 5456): with the broker away this takes the transaction's.
             self._insist(
                 lambda: self._producer.send_offsets_to_transaction(positions, metadata),
-                f"{self._id}: sending offsets to the transaction",
-                deadline,
+                "sending offsets to the transaction",
+                self._patience_s,
             )
-        self._commit(deadline)
+        self._commit()
 
     def abort(self) -> None:
         """Gives the open transaction up; nothing to do when there is none. Raises Fenced, BrokerError."""
         if not self._open:
             return
-        self._abort(time.monotonic() + self._patience_s)
+        self._abort(self._patience_s)
 
     def close(self) -> None:
         """Frees everything; what is open is aborted by us, or by the broker after transaction_timeout_ms."""
@@ -105,7 +105,7 @@ class TransactionalProducer:
         self._closed = True
         try:
             if self._open:
-                self._abort(time.monotonic() + _CLOSE_WITHIN_S)
+                self._abort(_CLOSE_WITHIN_S)
             self._producer.purge()
             self._producer.close()
         except (BrokerError, KafkaException) as error:
@@ -113,16 +113,15 @@ class TransactionalProducer:
             _LOG.info("%s: closing: %s", self._id, error)
         self._open = False
 
-    def _abort(self, deadline: float) -> None:
-        self._insist(lambda: self._producer.abort_transaction(_SLICE_S), f"{self._id}: aborting a transaction", deadline)
+    def _abort(self, within_s: float) -> None:
+        self._insist(lambda: self._producer.abort_transaction(_SLICE_S), "aborting a transaction", within_s)
         self._open = False
 
-    def _commit(self, deadline: float) -> None:
+    def _commit(self) -> None:
         if not self._open:
             raise BrokerError(f"{self._id}: there is no open transaction to commit: begin one first")
-        doing = f"{self._id}: committing a transaction"
         try:
-            self._insist(lambda: self._producer.commit_transaction(_SLICE_S), doing, deadline)
+            self._insist(lambda: self._producer.commit_transaction(_SLICE_S), "committing a transaction", self._patience_s)
         except (Aborted, Fenced) as error:
             if self._undelivered is not None:
                 raise type(error)(f"{error}. Not delivered: {self._undelivered}") from error
@@ -131,23 +130,12 @@ class TransactionalProducer:
             raise Unknown(f"nobody knows whether the transaction was committed, restore from the changelog: {error}") from error
         self._open = False
 
-    def _insist(self, call: Callable[[], None], doing: str, deadline: float) -> None:
-        """Calls again what may be called again. At the deadline, and for all else, raises what it means."""
-        while True:
-            try:
-                call()
-            except KafkaException as raised:
-                error = kafka_error(raised)
-                if not error.retriable() or error.fatal() or error.txn_requires_abort():
-                    raise translated(error, doing) from raised
-                if time.monotonic() >= deadline or self._last.refused:
-                    raise BrokerError(
-                        f"{doing}: the broker at {self._address} does not answer ({self._last.reason()}; "
-                        f"{error.name()}). Is it running, and is bootstrap_servers right?"
-                    ) from raised
-                time.sleep(_PAUSE_S)
-            else:
-                return
+    def _insist(self, call: Callable[[], None], doing: str, within_s: float) -> None:
+        """Calls again what may be called again; raises what an error means."""
+        try:
+            insist(call, doing, self._last, within_s, _is_retriable)
+        except KafkaException as raised:
+            raise translated(kafka_error(raised), f"{self._id}: {doing}") from raised
 
     def _wait_for_room(self, topic: str) -> None:
         """Until the queue has taken in what was sent, or the transaction's time is over."""
@@ -158,7 +146,7 @@ class TransactionalProducer:
             if time.monotonic() >= deadline:
                 raise Aborted(
                     f"{self._id}: producing to {topic}: the queue of {full} records did not get shorter for "
-                    f"{self._patience_s:.0f} s; {self._address} does not take them ({self._last.reason()})"
+                    f"{self._patience_s:.0f} s; {self._last.address} does not take them ({self._last.reason()})"
                 )
 
     def _refused(self, error: KafkaError, topic: str, partition: int, size: int) -> BrokerError:
@@ -172,3 +160,7 @@ class TransactionalProducer:
     def _not_delivered(self, error: KafkaError | None, message: Message) -> None:
         if error is not None and self._undelivered is None:
             self._undelivered = f"{message.topic()}-{message.partition()}: {error.str()}"
+
+
+def _is_retriable(error: KafkaError) -> bool:
+    return error.retriable() and not error.fatal() and not error.txn_requires_abort()

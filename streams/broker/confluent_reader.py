@@ -23,9 +23,9 @@ class KafkaReader:
 
     def __init__(self, settings: Settings, name: str) -> None:
         self._name = name
-        self._address = settings.bootstrap_servers
+        self._last = LastError(name, settings.bootstrap_servers)
         try:
-            self._consumer = Consumer(confluent_options.reader(settings, name) | {"error_cb": LastError()})
+            self._consumer = Consumer(confluent_options.reader(settings, name) | {"error_cb": self._last})
         except KafkaException as raised:
             raise bad_options(raised) from raised
         self._watermarks = Watermarks(settings, name)
@@ -64,7 +64,7 @@ class KafkaReader:
 
     def partitions(self, topic: str) -> int:
         """How many partitions the topic has. Raises TopicError, BrokerError."""
-        return count_partitions(self._consumer, topic, self._address)
+        return count_partitions(self._consumer, topic, self._last)
 
     def close(self) -> None:
         """Frees everything."""

@@ -10,44 +10,21 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 
 from streams.broker import confluent_options
-from streams.broker.confluent_errors import kafka_error, translated
+from streams.broker.confluent_errors import MISSING, PASSING, LastError, insist, kafka_error, passes, translated
 from streams.broker.protocol import TP
 from streams.errors import BrokerError, TopicError
 from streams.settings import Settings
 
-ANSWER_S: Final = 10.0
-"""How long a question to the broker may take."""
+ANSWER_S: Final = 5.0
+"""How long a question to the broker may take before it is asked again."""
+
+PATIENCE_S: Final = 30.0
+"""How long it is asked again."""
 
 _LOG = logging.getLogger(__name__)
 
 # For `map`, which calls it at 20 ns a record.
 error_of: Final[Callable[[KafkaMessage], KafkaError | None]] = KafkaMessage.error
-
-_MISSING: Final = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION})
-# librdkafka goes on by itself after these; what was lost by them, if anything, a rebalance tells.
-_PASSING: Final = frozenset(
-    {
-        KafkaError._ALL_BROKERS_DOWN,
-        KafkaError._MAX_POLL_EXCEEDED,
-        KafkaError._RESOLVE,
-        KafkaError._TIMED_OUT,
-        KafkaError._TRANSPORT,
-        KafkaError.BROKER_NOT_AVAILABLE,
-        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-        KafkaError.COORDINATOR_NOT_AVAILABLE,
-        KafkaError.FENCED_MEMBER_EPOCH,
-        KafkaError.ILLEGAL_GENERATION,
-        KafkaError.KAFKA_STORAGE_ERROR,
-        KafkaError.LEADER_NOT_AVAILABLE,
-        KafkaError.NETWORK_EXCEPTION,
-        KafkaError.NOT_COORDINATOR,
-        KafkaError.NOT_LEADER_FOR_PARTITION,
-        KafkaError.REBALANCE_IN_PROGRESS,
-        KafkaError.REQUEST_TIMED_OUT,
-        KafkaError.STALE_MEMBER_EPOCH,
-        KafkaError.UNKNOWN_MEMBER_ID,
-    }
-)
 
 
 def take(consumer: Consumer, limit: int, timeout: float) -> list[KafkaMessage]:
@@ -67,7 +44,7 @@ def sort_out(messages: list[KafkaMessage], name: str) -> tuple[list[KafkaMessage
         error = message.error()
         if error is None:
             records.append(message)
-        elif error.code() in _PASSING:
+        elif error.code() in PASSING:
             _LOG.warning("%s: %s", name, error.str())
         elif error.code() != KafkaError._PARTITION_EOF and first is None:
             first = _meaning(error, message, name)
@@ -79,24 +56,29 @@ class Watermarks:
 
     def __init__(self, settings: Settings, name: str) -> None:
         self._settings = settings
-        self._name = name
+        self._name = f"{name}, watermarks"
+        self._last = LastError(self._name, settings.bootstrap_servers)
         self._consumer: Consumer | None = None
 
     def __call__(self, partition: TP) -> tuple[int, int]:
-        """Raises TopicError, BrokerError."""
+        """Raises TopicError, and BrokerError after half a minute without an answer."""
         if self._consumer is None:
-            self._consumer = Consumer(confluent_options.looker(self._settings, self._name))
+            self._consumer = Consumer(confluent_options.looker(self._settings, self._name) | {"error_cb": self._last})
+        consumer = self._consumer
         where = f"{partition.topic}-{partition.partition}"
         asked = TopicPartition(partition.topic, partition.partition)
         try:
-            low, high = self._consumer.get_watermark_offsets(asked, ANSWER_S, cached=False)
+            low, high = insist(
+                lambda: consumer.get_watermark_offsets(asked, ANSWER_S, cached=False),
+                f"asking for the ends of {where}",
+                self._last,
+                PATIENCE_S,
+                passes,
+            )
         except KafkaException as raised:
-            error = kafka_error(raised)
-            if error.code() in _MISSING:
-                raise _missing(where, error) from raised
-            raise translated(
-                error, f"{self._name}: asking {self._settings.bootstrap_servers} for the ends of {where}"
-            ) from raised
+            if kafka_error(raised).code() in MISSING:
+                raise _missing(where, kafka_error(raised)) from raised
+            raise translated(kafka_error(raised), f"{self._name}: asking for the ends of {where}") from raised
         return low, high
 
     def close(self) -> None:
@@ -106,14 +88,16 @@ class Watermarks:
             self._consumer = None
 
 
-def count_partitions(consumer: Consumer, topic: str, address: str) -> int:
+def count_partitions(consumer: Consumer, topic: str, last: LastError) -> int:
     """How many partitions the topic has. Raises TopicError when there is none, BrokerError when nobody answers."""
+    doing = f"asking for the partitions of {topic}"
     try:
-        found = consumer.list_topics(topic, timeout=ANSWER_S).topics[topic]
+        listed = insist(lambda: consumer.list_topics(topic, timeout=ANSWER_S), doing, last, PATIENCE_S, passes)
     except KafkaException as raised:
-        raise translated(kafka_error(raised), f"asking {address} for the partitions of {topic}") from raised
+        raise translated(kafka_error(raised), doing) from raised
+    found = listed.topics[topic]
     if found.error is not None or not found.partitions:
-        raise TopicError(f"topic {topic} is not there on {address}: make it with `shoal topics create`")
+        raise TopicError(f"topic {topic} is not there on {last.address}: make it with `shoal topics create`")
     return len(found.partitions)
 
 
@@ -124,7 +108,7 @@ def _meaning(error: KafkaError, message: KafkaMessage, name: str) -> BrokerError
             f"{name}: reading {where}: the offset asked for is not in the log any more, or not yet ({error.str()}). "
             "Was the topic made anew, or its retention shorter than the reader was away?"
         )
-    if error.code() in _MISSING:
+    if error.code() in MISSING:
         return _missing(where, error)
     return translated(error, f"{name}: reading {where}")
 

@@ -129,9 +129,7 @@ class PartitionLog:
         for entry in self._entries:
             if entry.offset < end and entry.message is not None and entry.transaction not in self._aborted:
                 newest[entry.message.key()] = entry.offset
-        self._entries = [
-            entry for entry in self._entries if entry.offset >= end or self._stays(entry, newest, tombstones)
-        ]
+        self._entries = [entry for entry in self._entries if entry.offset >= end or self._stays(entry, newest, tombstones)]
 
     def open_transactions(self) -> Sequence[int]:
         """The transactions that have records and no marker here."""

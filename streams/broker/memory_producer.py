@@ -32,9 +32,7 @@ class MemoryWriter:
         self._open, self._failed = True, False
         self._step("begin", after=True)
 
-    def produce(
-        self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers | None = None
-    ) -> None:
+    def produce(self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers | None = None) -> None:
         """Into the open transaction. Raises Aborted, Fenced, BrokerError, TopicError."""
         self._require_usable("producing to " + topic)
         tp = TP(topic, partition)
@@ -60,6 +58,7 @@ class MemoryWriter:
         self._require_usable("committing a transaction")
         if offsets:
             self._step("send_offsets", after=False, subject=f"group {group}")
+            self._cluster.coordinator.check(self.name, self._epoch)
             try:
                 self._cluster.group(group).check(member, generation)
             except Aborted:

@@ -26,9 +26,7 @@ class MemoryReader:
         for tp, offset in offsets.items():
             if offset < 0 and offset != _BEGINNING:
                 raise BrokerError(f"{self._name}: {tp.topic}-{tp.partition}: {offset} is not an offset to read from")
-        self._positions = {
-            tp: self._cluster.log(tp).start if offset == _BEGINNING else offset for tp, offset in offsets.items()
-        }
+        self._positions = {tp: self._cluster.log(tp).start if offset == _BEGINNING else offset for tp, offset in offsets.items()}
 
     def poll(self, limit: int, timeout: float) -> Sequence[MemoryMessage]:
         """At most `limit` records, at once. Raises BrokerError when an offset is not in the log."""

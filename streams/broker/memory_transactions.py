@@ -73,6 +73,10 @@ class TransactionCoordinator:
         transaction.logs[log.tp] = log
         return transaction.number
 
+    def check(self, transactional_id: str, epoch: int) -> None:
+        """Raises Fenced, and BrokerError when no transaction is open."""
+        self._running(transactional_id, epoch)
+
     def add_offsets(self, transactional_id: str, epoch: int, group: Group, offsets: dict[TP, int]) -> None:
         """A group's next offsets become part of the open transaction."""
         transaction = self._running(transactional_id, epoch)

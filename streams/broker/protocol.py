@@ -75,13 +75,15 @@ class Connection(Protocol):
     def begin(self) -> None:
         """Opens a transaction."""
 
-    def produce(
-        self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers | None = None
-    ) -> None:
+    def produce(self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers | None = None) -> None:
         """Into the open transaction; waits while the queue is full."""
 
     def commit(self, offsets: Mapping[TP, int]) -> None:
-        """Sends these next offsets of the group with the transaction and commits it; returns when it is durable."""
+        """Sends these next offsets of the group with the transaction and commits it; returns when it is durable.
+
+        Give an offset of each partition that the transaction writes for, be it the same as before: the offsets are what
+        stops a zombie. Without any, only another process under the same transactional id does.
+        """
 
     def abort(self) -> None:
         """Gives the open transaction up."""

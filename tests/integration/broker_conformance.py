@@ -235,6 +235,22 @@ class Reading:
         drive(lambda: len(worker.records) >= 50, worker)
         assert [record.offset() for record in worker.records] == list(range(150, 200))
 
+    def test_seek_leaves_behind_what_is_ready_after_a_long_pause(self, site: Site, team: Team) -> None:
+        topic = site.topic(1)
+        tp = TP(topic, 0)
+        fill(site, tp, 200)
+        worker = team.alone(topic, 1)
+        first = worker.next(5)
+        worker.link.pause([tp])
+        for _ in range(5):
+            assert not worker.poll(5)
+        worker.link.resume([tp])
+        assert worker.next(2)[0].offset() == len(first)
+        worker.link.seek(tp, 150)
+        worker.records.clear()
+        drive(lambda: len(worker.records) >= 50, worker)
+        assert [record.offset() for record in worker.records] == list(range(150, 200))
+
     def test_what_is_not_assigned_cannot_be_moved(self, site: Site, team: Team) -> None:
         topic = site.topic(1)
         worker = team.alone(topic, 1)

@@ -30,6 +30,7 @@ class KafkaSite:
         self._admin = AdminClient(plain)
         self._producer = Producer(plain | {"linger.ms": 0})
         self._meanwhile: list[threading.Timer] = []
+        self._others: list[Producer] = []
 
     def topic(self, partitions: int) -> str:
         name = f"topic-{uuid4().hex[:8]}"
@@ -65,6 +66,7 @@ class KafkaSite:
         producer = Producer(
             {"bootstrap.servers": self.settings.bootstrap_servers, "transactional.id": f"other-{uuid4().hex[:8]}"}
         )
+        self._others.append(producer)
         producer.init_transactions(10)
         producer.begin_transaction()
         # As a group that nobody is a member of: no generation, no member, no instance.
@@ -88,4 +90,5 @@ class KafkaSite:
     def close(self) -> None:
         for timer in self._meanwhile:
             timer.join()
-        self._producer.flush(5)
+        for producer in (*self._others, self._producer):
+            producer.close()
