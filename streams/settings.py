@@ -21,7 +21,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="SHOAL_", extra="forbid", frozen=True, env_nested_delimiter="__")
 
     bootstrap_servers: str = Field("127.0.0.1:9092", description="Kafka brokers, host:port, comma separated")
-    kafka: dict[str, str] = Field(default_factory=dict, description="librdkafka options passed through (security.protocol, sasl.*, ssl.*)")
+    kafka: dict[str, str] = Field(
+        default_factory=dict, description="librdkafka options passed through (security.protocol, sasl.*, ssl.*)"
+    )
     prefix: str = Field("shoal.", pattern=r"^[a-zA-Z0-9._-]*$", description="what every topic name starts with")
     partitions: int = Field(4, ge=1, le=1024, description="partitions of events and of what lies beside them")
     replication: int = Field(1, ge=1, le=7, description="replication factor of created topics")
