@@ -1,0 +1,193 @@
+"""What a run left behind, read from the broker, and how two of them differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Message as KafkaMessage
+
+from models.row import ROW
+from streams.contracts.keys import MANIFEST, SNAPSHOT
+from streams.errors import ShoalError
+from streams.scoring.changelog import LAYOUT, ROW_PREFIX
+from streams.scoring.digest import digest
+from streams.settings import Settings
+from streams.topics import partition_counts
+from tests.chaos.line import Expected
+
+Entry = tuple[bytes | None, bytes | None, tuple[tuple[str, bytes], ...]]
+_SILENCE_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Read committed. Topics by partition, in order: key, value, headers. `snapshots`: content hashes.
+
+    `manifests`: epoch's key and champions; offsets in a manifest depend on where commits fell, so they are left out.
+    `unstable`: partitions whose last stable offset is not their end.
+    """
+
+    digest: str
+    changes: Sequence[Sequence[Entry]]
+    samples: Sequence[Sequence[Entry]]
+    dead: Sequence[Sequence[Entry]]
+    memberships: Mapping[bytes | None, bytes | None]
+    snapshots: frozenset[bytes]
+    manifests: Mapping[bytes, bytes]
+    applied: int
+    customers: int
+    records: int
+    unstable: Sequence[str]
+
+
+class _Said(msgspec.Struct):
+    """What of a manifest does not depend on offsets."""
+
+    epoch: int
+    champions: msgspec.Raw
+    one_in: int
+    absent: list[int]
+    tests: msgspec.Raw
+    notes: list[str]
+
+
+_said = msgspec.json.Decoder(_Said).decode
+
+
+def read_topic(settings: Settings, name: str, isolation: str = "read_committed") -> list[list[KafkaMessage]]:
+    """Everything in a topic, by partition, up to the end of now. Raises ShoalError when an open transaction hides a part."""
+    topic = settings.topic(name)
+    partitions = partition_counts(settings)[topic]
+    consumer = Consumer(
+        {
+            "bootstrap.servers": settings.bootstrap_servers,
+            "group.id": f"{settings.prefix}outcome",
+            "isolation.level": isolation,
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "fetch.wait.max.ms": 20,
+            "fetch.queue.backoff.ms": 5,
+        }
+    )
+    found: list[list[KafkaMessage]] = [[] for _ in range(partitions)]
+    waiting = set(range(partitions))
+    consumer.assign([TopicPartition(topic, partition, 0) for partition in range(partitions)])
+    try:
+        while waiting:
+            messages = consumer.consume(5_000, _SILENCE_S)
+            if not messages:
+                raise ShoalError(f"{topic}: nothing more for {_SILENCE_S:.0f} s and no end of partitions {sorted(waiting)}")
+            for message in messages:
+                error = message.error()
+                partition = message.partition()
+                assert partition is not None
+                if error is None:
+                    found[partition].append(message)
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    waiting.discard(partition)
+                else:
+                    raise KafkaException(error)
+    finally:
+        consumer.close()
+    return found
+
+
+def entries(messages: Sequence[KafkaMessage]) -> list[Entry]:
+    """Key, value and headers."""
+    return [(m.key(), m.value(), tuple((k, v or b"") for k, v in m.headers() or ())) for m in messages]
+
+
+def outcome(settings: Settings) -> Outcome:
+    """Reads all that a run wrote."""
+    state: dict[bytes, bytes] = {}
+    for messages in read_topic(settings, "state"):
+        for message in messages:
+            key, value = message.key() or b"", message.value()
+            if value is None:
+                state.pop(key, None)
+            elif not key.startswith(b"c|"):
+                state[key] = value
+    rows = b"".join(value[len(LAYOUT) :] for key, value in state.items() if key.startswith(ROW_PREFIX))
+    models = [(m.key() or b"", m.value() or b"") for m in read_topic(settings, "models")[0]]
+    memberships = {m.key(): m.value() for messages in read_topic(settings, "segments") for m in messages}
+    return Outcome(
+        digest=digest(state),
+        changes=[entries(messages) for messages in read_topic(settings, "segment-changes")],
+        samples=[entries(messages) for messages in read_topic(settings, "samples")],
+        dead=[entries(messages) for messages in read_topic(settings, "events.dlq")],
+        memberships=memberships,
+        snapshots=frozenset(key for key, _ in models if key.startswith(SNAPSHOT)),
+        manifests={key: msgspec.json.encode(_said(value)) for key, value in models if key.startswith(MANIFEST)},
+        applied=int(np.frombuffer(rows, ROW)["events"].sum()),
+        customers=len(rows) // ROW.itemsize,
+        records=sum(sum(map(len, read_topic(settings, name))) for name in ("events", "commands")),
+        unstable=unstable(settings),
+    )
+
+
+def unstable(settings: Settings) -> list[str]:
+    """Partitions of all topics in which a transaction is still open."""
+    ends = []
+    for isolation in ("read_committed", "read_uncommitted"):
+        consumer = Consumer(
+            {"bootstrap.servers": settings.bootstrap_servers, "group.id": "outcome", "isolation.level": isolation}
+        )
+        ours = {name: n for name, n in partition_counts(settings).items() if name.startswith(settings.prefix)}
+        ends.append(
+            {
+                f"{name}-{partition}": consumer.get_watermark_offsets(TopicPartition(name, partition), timeout=10)[1]
+                for name, n in ours.items()
+                for partition in range(n)
+            }
+        )
+        consumer.close()
+    stable, written = ends
+    return [f"{name}: stable to {stable[name]} of {end}" for name, end in sorted(written.items()) if stable[name] != end]
+
+
+def differences(one: Outcome, other: Outcome) -> list[str]:
+    """Where `other` is not what `one` is, a sentence each; empty when they are equal."""
+    found = []
+    if one.digest != other.digest:
+        found.append(f"state digest {other.digest[:16]} instead of {one.digest[:16]}")
+    for name in ("changes", "samples", "dead"):
+        for partition, (wanted, got) in enumerate(zip(getattr(one, name), getattr(other, name), strict=True)):
+            if wanted != got:
+                found.append(f"{name}, partition {partition}: {_first_difference(wanted, got)}")
+    if one.memberships != other.memberships:
+        keys = [k for k in {**one.memberships, **other.memberships} if one.memberships.get(k) != other.memberships.get(k)]
+        found.append(f"memberships of {len(keys)} customers, the first {keys[0]!r}")
+    if one.snapshots != other.snapshots:
+        found.append(f"snapshots: {len(one.snapshots ^ other.snapshots)} are in one of the runs only")
+    if one.manifests != other.manifests:
+        keys = [k for k in sorted({**one.manifests, **other.manifests}) if one.manifests.get(k) != other.manifests.get(k)]
+        found.append(f"{len(keys)} manifests, the first {keys[0]!r}")
+    return found
+
+
+def faults(found: Outcome, expected: Expected) -> list[str]:
+    """What is wrong with a run by itself: transactions left open, counts that do not add up."""
+    dead = sum(map(len, found.dead))
+    said = [f"a transaction is open in {where}" for where in found.unstable]
+    for name, got, wanted in (
+        ("customers", found.customers, expected.customers),
+        ("events applied", found.applied, expected.applied),
+        ("dead letters", dead, expected.dead),
+        (
+            "inputs (applied, dead letters, duplicates, ticks, commands)",
+            found.records,
+            found.applied + dead + expected.duplicates + expected.ticks,
+        ),
+    ):
+        if got != wanted:
+            said.append(f"{name}: {got} instead of {wanted}")
+    return said
+
+
+def _first_difference(wanted: Sequence[Entry], got: Sequence[Entry]) -> str:
+    place = next((i for i, (a, b) in enumerate(zip(wanted, got, strict=False)) if a != b), min(len(wanted), len(got)))
+    return f"{len(got)} records instead of {len(wanted)}, the first difference at {place}"
