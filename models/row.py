@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LAYOUT_VERSION = 1
-ROW_BYTES = 768
+ROW_BYTES = 744
 
 BEHAVIOURS = (
     "other", "page", "view", "search", "add", "remove", "checkout", "order",
@@ -55,7 +55,6 @@ ROW = np.dtype(
         ("gap_last", "<f4"),
         ("amount_mean", "<f4"),  # of an order
         ("amount_m2", "<f4"),
-        ("confidence", "<f4", (7,)),
         ("events", "<u4"),
         ("orders", "<u4"),
         ("sessions", "<u4"),
@@ -68,7 +67,7 @@ ROW = np.dtype(
         ("micro", "u1", (MICRO_SLOTS,)),  # active micro-segments, 0: free
         ("flags", "u1"),
         ("message_head", "u1"),
-        ("spare", "u1", (2,)),
+        ("spare", "u1", (6,)),
     ]
 )
 
@@ -85,7 +84,7 @@ def byte_offset(field: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """One table of rows seen as int64 [n, 96], uint64 [n, 96], float64 [n, 96], float32 [n, 192], uint32, uint8 [n, 768]."""
+    """One table of rows seen as int64 [n, 93], uint64, float64, float32 [n, 186], uint32, uint8 [n, 744]."""
 
     i8: NDArray[np.int64]
     u8: NDArray[np.uint64]
@@ -98,9 +97,7 @@ class Views:
 def views(table: NDArray[np.void]) -> Views:
     """The kernel's views of a contiguous table of rows; they share its memory."""
     raw = table.view(np.uint8).reshape(len(table), ROW_BYTES)
-    return Views(
-        raw.view(np.int64), raw.view(np.uint64), raw.view(np.float64), raw.view(np.float32), raw.view(np.uint32), raw
-    )
+    return Views(raw.view(np.int64), raw.view(np.uint64), raw.view(np.float64), raw.view(np.float32), raw.view(np.uint32), raw)
 
 
 def empty_row() -> NDArray[np.void]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.identity import hash_all
-from models.kernel.tables import I8, U8, Rows, UndoLog
+from models.kernel.tables import I4, I8, U8, Rows, UndoLog
 from models.row import ROW, ROW_BYTES, Views, empty_row, views
 
 _FIRST_CAPACITY = 1024
@@ -31,7 +31,7 @@ class Table:
         self._undo_rows = np.zeros(_FIRST_CAPACITY, np.int64)
         self._undo_images = np.zeros((_FIRST_CAPACITY, ROW_BYTES), np.uint8)
         self._undo_count = np.zeros(1, np.int64)
-        self._order: I8 = np.zeros(0, np.int64)
+        self._order: I4 = np.zeros(0, np.int32)
         self._view()
 
     def __len__(self) -> int:
@@ -101,7 +101,7 @@ class Table:
         return int(self._undo_count[0])
 
     def images(self, rows: I8) -> bytes:
-        """The bytes of these rows, 768 each."""
+        """The bytes of these rows, ROW_BYTES each."""
         return self.rows.u1[rows].tobytes()
 
     def forget(self) -> None:
@@ -120,10 +120,10 @@ class Table:
             del self.index[key]
         del self.ids[self._committed :]
         if len(self._order) > self._committed:
-            self._order = np.zeros(0, np.int64)
+            self._order = np.zeros(0, np.int32)
 
     def put(self, keys: Sequence[bytes], images: NDArray[np.uint8]) -> None:
-        """Rows as read from the changelog, images [n, 768]; a later one of the same id wins. For restore only."""
+        """Rows as read from the changelog, images [n, ROW_BYTES]; a later one of the same id wins. For restore only."""
         rows = self.locate(keys)
         self.rows.u1[rows] = images
         self._committed = len(self.ids)
@@ -133,7 +133,7 @@ class Table:
         r = self.index.get(key)
         return None if r is None else self._table[r]
 
-    def order(self) -> I8:
+    def order(self) -> I4:
         """Row indices by (hash, id): the order of sweeps, which depends on the customers alone."""
         n = len(self.ids)
         if len(self._order) != n:
@@ -142,5 +142,5 @@ class Table:
             ties = np.flatnonzero(hashes[order[1:]] == hashes[order[:-1]])
             if len(ties):
                 order = np.array(sorted(range(n), key=lambda r: (int(hashes[r]), self.ids[r])), np.int64)
-            self._order = order.astype(np.int64)
+            self._order = order.astype(np.int32)
         return self._order

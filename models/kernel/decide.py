@@ -130,7 +130,6 @@ def _move(
     u1[r, at.CANDIDATE + s] = 0
     u1[r, at.CONFIRMATIONS + s] = 0
     rows.i8[r, at.SINCE + s] = t
-    rows.f4[r, at.CONFIDENCE + s] = np.float32(sure)
     return True
 
 

@@ -27,7 +27,6 @@ GAP_M2: Final = byte_offset("gap_m2") // 4
 GAP_LAST: Final = byte_offset("gap_last") // 4
 AMOUNT_MEAN: Final = byte_offset("amount_mean") // 4
 AMOUNT_M2: Final = byte_offset("amount_m2") // 4
-CONFIDENCE: Final = byte_offset("confidence") // 4
 
 EVENTS: Final = byte_offset("events") // 4
 ORDERS: Final = byte_offset("orders") // 4

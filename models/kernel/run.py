@@ -10,7 +10,7 @@ from models.kernel.apply import apply, remember, seen
 from models.kernel.decide import decide
 from models.kernel.features import compute, transform
 from models.kernel.score import score
-from models.kernel.tables import F8, I8, U1, U8, Changes, Events, Int, Model, Rows, Rules, Scratch, UndoLog
+from models.kernel.tables import Changes, Events, F8, I4, I8, Int, Model, Rows, Rules, Scratch, U1, U8, UndoLog
 from models.kernel.tables import MOST_CHANGES as _MOST_CHANGES
 from models.row import ROW_BYTES as _ROW_BYTES
 
@@ -64,7 +64,7 @@ def run_events(
 
 @njit(cache=True)
 def run_sweep(
-    rows: Rows, undo: UndoLog, order: I8, begin: int, end: int, t: Int, hashes: U8, phase: int, phases: int, one_in: int,
+    rows: Rows, undo: UndoLog, order: I4, begin: int, end: int, t: Int, hashes: U8, phase: int, phases: int, one_in: int,
     rules: Rules, model: Model, out: Changes, scratch: Scratch, sampled: I8, samples: F8, budget: int,
 ) -> tuple[int, int]:  # fmt: skip
     """Decides rows order[begin:end] at time `t` (ms) without applying anything; gives (how far it came, samples taken).

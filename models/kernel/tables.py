@@ -38,7 +38,7 @@ class Rows(NamedTuple):
 class UndoLog(NamedTuple):
     """Before-images of the rows that the open transaction touched, in the order of their first touch.
 
-    stamp [rows]: 1 if touched; rows [capacity]: which; images [capacity, 768]: as they were; used [1]: how many.
+    stamp [rows]: 1 if touched; rows [capacity]: which; images [capacity, 744]: as they were; used [1]: how many.
     """
 
     stamp: U1

@@ -20,6 +20,7 @@ from models.snapshot import (
     content_hash,
     encode,
 )
+from streams.contracts.keys import manifest_key, snapshot_key
 
 
 def bodies(seed: int = 0) -> dict[Family, Body]:
@@ -44,14 +45,20 @@ def bodies(seed: int = 0) -> dict[Family, Body]:
     }
 
 
+def snapshots(epoch: int) -> dict[str, Snapshot]:
+    """One snapshot for each family, by content hash."""
+    made = [Snapshot(family, 1, epoch, 1000, catalogue_hash(), body, Score()) for family, body in bodies().items()]
+    return {content_hash(encode(snapshot)): snapshot for snapshot in made}
+
+
 def records(epoch: int, partitions: int) -> list[tuple[bytes, bytes]]:
     """Snapshots and their manifest as the learner writes them to `models`: (key, value)."""
-    out: list[tuple[bytes, bytes]] = []
-    champions: dict[Family, Champion] = {}
-    for family, body in bodies().items():
-        data = encode(Snapshot(family, 1, epoch, 1000, catalogue_hash(), body, Score()))
-        champions[family] = Champion(content_hash(data), 1, epoch, "benchmark", "made for a benchmark")
-        out.append((b"snapshot|" + content_hash(data).encode(), data))
+    made = snapshots(epoch)
+    champions: dict[Family, Champion] = {
+        snapshot.family: Champion(name, 1, epoch, "benchmark", "made for a benchmark") for name, snapshot in made.items()
+    }
     manifest = Manifest(epoch, champions, 1, [0] * partitions, [], "0" * 64, {})
-    out.append((b"manifest|%013d" % epoch, encode(manifest)))
-    return out
+    return [
+        *((snapshot_key(name), encode(snapshot)) for name, snapshot in made.items()),
+        (manifest_key(epoch), encode(manifest)),
+    ]
