@@ -62,16 +62,14 @@ class Line:
         return len(self.events)
 
 
-class _Identity(msgspec.Struct):
-    messageId: str | None = None
+class _Identity(msgspec.Struct, rename="camel"):
+    message_id: str | None = None
 
 
 _identity = msgspec.json.Decoder(_Identity).decode
 
 
-def shop(
-    customers: int, days: int, partitions: int, seed: int, twists: Twists = Twists(), period_ms: int = DAY_MS
-) -> Line:
+def shop(customers: int, days: int, partitions: int, seed: int, twists: Twists = Twists(), period_ms: int = DAY_MS) -> Line:
     """A simulated shop's line under ticks, with `twists` at places that the seed says. The same seed gives the same bytes."""
     rng = Random(seed)
     events = list(chain.from_iterable(generate_events(Config(customers=customers, days=days, seed=seed, local=0.1))))
@@ -157,7 +155,7 @@ class _Build:
             self.counts["dead"] += 1
             return
         ids = self.seen.setdefault(item.key, deque(maxlen=MESSAGE_IDS))
-        message = _identity(item.value).messageId
+        message = _identity(item.value).message_id
         if message and message in ids:
             self.counts["duplicates"] += 1
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import msgspec
 import numpy as np
@@ -98,7 +99,12 @@ def read_topic(settings: Settings, name: str, isolation: str = "read_committed")
 
 def entries(messages: Sequence[KafkaMessage]) -> list[Entry]:
     """Key, value and headers."""
-    return [(m.key(), m.value(), tuple((k, v or b"") for k, v in m.headers() or ())) for m in messages]
+    return [(m.key(), m.value(), tuple(_headers(m))) for m in messages]
+
+
+def _headers(message: KafkaMessage) -> list[tuple[str, bytes]]:
+    # Given as a list of pairs, whatever the stub says.
+    return cast("list[tuple[str, bytes]]", message.headers() or [])
 
 
 def outcome(settings: Settings) -> Outcome:

@@ -10,8 +10,8 @@ from random import Random
 from prometheus_client import CollectorRegistry
 
 from models.definitions import Program, compile_definitions
-from models.snapshot import FAMILIES, Champion, Family, Manifest, Score, Snapshot, content_hash, encode
 from models.features import catalogue_hash
+from models.snapshot import FAMILIES, Champion, Family, Manifest, Score, Snapshot, content_hash, encode
 from models.taxonomy import Taxonomy
 from streams.broker.memory import MemoryBroker, MemoryCluster, Step
 from streams.broker.protocol import TP, Broker

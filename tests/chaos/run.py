@@ -1,0 +1,141 @@
+"""`make chaos`: real processes on real Kafka, disturbed on purpose, must leave behind what an undisturbed run leaves.
+
+    python -m tests.chaos.run --faults kill --runs 20 --seed 1
+
+FAULTS: kill (kill -9 of workers, in some runs of the learner), scale (from 1 worker to 2 and back), freeze (SIGSTOP for
+longer than the session), or several with commas. All runs use topics of the same names, made anew for each, so that
+what is compared is compared byte for byte, as it stands in the topics.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+from dataclasses import fields
+from pathlib import Path
+from random import Random
+
+from models.errors import ShoalError
+from streams.embedded import MissingPrerequisite
+from tests.chaos.line import Twists, shop
+from tests.chaos.outcome import Outcome, differences, faults
+from tests.chaos.scene import Scene, Tally
+from tests.chaos.schedule import Kind, Schedule, draw, kinds
+from tests.chaos.site import Site, broker
+
+CUSTOMERS, DAYS, PARTITIONS = 400, 45, 4
+NEEDED: dict[Kind, tuple[str, ...]] = {
+    "kill": ("kills", "aborted", "reprocessed", "moved"),
+    "scale": ("moved",),
+    "freeze": ("moved",),
+}
+"""What must have happened over all runs, or the faults missed their mark."""
+
+
+def say(text: str) -> None:
+    """A line, at once."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def scene_on(site: Site, seed: int) -> Scene:
+    """A shop of 400 customers over 45 days; sweeps in several transactions, and small batches."""
+    line = shop(CUSTOMERS, DAYS, PARTITIONS, seed, Twists(bad=92, commands=24, repeated_ticks=2))
+    settings = site.settings(partitions=PARTITIONS, batch=500, sweep_cap=150, commit_max_ms=300)
+    return Scene(site, settings, line)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0 when all runs are equal and the faults did hit."""
+    options = argparse.ArgumentParser(prog="make chaos", description=(__doc__ or "").splitlines()[0])
+    options.add_argument("--faults", default="kill")
+    options.add_argument("--runs", type=int, default=20)
+    options.add_argument("--seed", type=int, default=1)
+    given = options.parse_args(arguments)
+    try:
+        wanted = kinds(given.faults)
+        with broker("kafka") as site:
+            return chaos(scene_on(site, given.seed), wanted, given.runs, given.seed)
+    except MissingPrerequisite as missing:
+        say(f"chaos: {missing}")
+        return 3
+
+
+def chaos(scene: Scene, wanted: tuple[Kind, ...], runs: int, seed: int) -> int:
+    """One undisturbed run, then `runs` disturbed ones; gives the exit status."""
+    logs = Path(tempfile.mkdtemp(prefix="shoal-chaos-"))
+    expected = scene.line.expected
+    say(
+        f"input: {expected.records:,} records in {scene.line.partitions} partitions: {expected.applied:,} events of "
+        f"{expected.customers} customers, {expected.duplicates} duplicates, {expected.dead} malformed and commands, "
+        f"{expected.ticks} ticks ({len(scene.line.epochs)} days)"
+    )
+    rng = Random(seed)
+    reference, tally = scene.run(logs / "undisturbed", Schedule(1, ()), rng)
+    wrong = faults(reference, expected)
+    champions = [manifest for manifest in reference.manifests.values() if b'"champions":{}' not in manifest]
+    if not champions:
+        wrong.append("no champion was promoted, so nothing of the learner's is compared")
+    say(
+        f"undisturbed: {sum(map(len, reference.changes)):,} changes, champions from day "
+        f"{len(reference.manifests) - len(champions) + 1} on, digest {reference.digest[:16]}, {tally.seconds:.1f} s"
+    )
+    for fault in wrong:
+        say(f"  WRONG: {fault}")
+    if wrong:
+        say(f"  logs: {logs}")
+        return 1
+    equal = 0
+    tallies: list[Tally] = []
+    for number in range(1, runs + 1):
+        folder = logs / f"run-{number:02d}"
+        if _one(scene, reference, folder, number, draw(wanted, rng), rng, tallies):
+            equal += 1
+            shutil.rmtree(folder)
+    return _verdict(tallies, wanted, equal, runs, logs)
+
+
+def _one(
+    scene: Scene, reference: Outcome, folder: Path, number: int, schedule: Schedule, rng: Random, tallies: list[Tally]
+) -> bool:
+    plan = ", ".join(f"{fault.act} {fault.name} at {fault.share:.0%}" for fault in schedule.faults)
+    workers = f"{schedule.workers} worker{'s' if schedule.workers > 1 else ''}"
+    try:
+        found, tally = scene.run(folder, schedule, rng)
+    except ShoalError as error:
+        say(f"run {number}: {workers}, {plan}\n  FAILED: {error}\n  logs: {folder}")
+        return False
+    tallies.append(tally)
+    say(f"run {number}: {workers}, {plan}: {_counts(tally)}, {tally.seconds:.1f} s")
+    wrong = faults(found, scene.line.expected) + differences(reference, found)
+    for fault in wrong:
+        say(f"  DIFFERENT: {fault}")
+    if wrong:
+        say(f"  logs: {folder}")
+    return not wrong
+
+
+def _counts(tally: Tally) -> str:
+    return (
+        f"{tally.kills} kills of workers, {tally.learner_kills} of the learner, {tally.aborted} aborted transactions, "
+        f"{tally.reprocessed} reprocessed records, {tally.moved} partitions moved, {tally.restored} taken up"
+        + (f", {tally.fenced} fenced" if tally.fenced else "")
+    )
+
+
+def _verdict(tallies: list[Tally], wanted: tuple[Kind, ...], equal: int, runs: int, logs: Path) -> int:
+    total = Tally(*(sum(getattr(tally, column.name) for tally in tallies) for column in fields(Tally)))
+    say(f"total: {_counts(total)}, {total.seconds:.0f} s")
+    missed = sorted({name for kind in wanted for name in NEEDED[kind] if getattr(total, name) == 0})
+    if missed:
+        say(f"nothing was proved: {', '.join(missed)} of all runs together: 0")
+    if equal == runs:
+        shutil.rmtree(logs)
+    say(f"{equal} of {runs} equal")
+    return 0 if equal == runs and not missed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

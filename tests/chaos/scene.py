@@ -1,0 +1,193 @@
+"""One run: topics anew, the line in, processes at work while faults happen, until all of it is committed; then its outcome."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import msgspec
+from confluent_kafka import Consumer, TopicPartition
+
+from streams.contracts.keys import manifest_key
+from streams.errors import ShoalError
+from streams.settings import Settings
+from tests.chaos.crew import LEARNER, Crew
+from tests.chaos.line import Line
+from tests.chaos.markers import aborted_transactions
+from tests.chaos.outcome import Outcome, entries, outcome, read_topic
+from tests.chaos.schedule import Fault, Schedule
+from tests.chaos.site import Site, begin, pour
+
+_WITHIN_S = 240.0
+_LOOK_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What was done to a run, and what it cost. `reprocessed`: records between the first and the last change of each
+    aborted transaction, in each partition; those were certainly read again."""
+
+    kills: int
+    learner_kills: int
+    fenced: int
+    aborted: int
+    reprocessed: int
+    moved: int
+    restored: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A site and the line that all runs read."""
+
+    site: Site
+    settings: Settings
+    line: Line
+
+    def run(self, folder: Path, schedule: Schedule, rng: Random) -> tuple[Outcome, Tally]:
+        """Raises ShoalError when a process ends by itself or the input does not come to its end."""
+        settings = self.settings
+        begin(settings)
+        pour(settings, self.line)
+        folder.mkdir(parents=True)
+        crew = Crew(settings, folder, rng)
+        started = time.monotonic()
+        try:
+            crew.start(LEARNER)
+            for slot in range(schedule.workers):
+                crew.start(f"work-{slot}")
+            self._disturb(crew, schedule)
+            self._last_manifest()
+            seconds = time.monotonic() - started
+            crew.stop(*crew.alive)
+        finally:
+            crew.end()
+        return outcome(settings), self._tally(crew, seconds)
+
+    def _disturb(self, crew: Crew, schedule: Schedule) -> None:
+        """Returns when all input is committed and all faults have happened."""
+        faults = list(schedule.faults)
+        with progress(self.settings, self.line) as share:
+            deadline = time.monotonic() + _WITHIN_S
+            while (done := share()) < 1.0 or faults:
+                while faults and faults[0].share <= done:
+                    _act(crew, faults.pop(0))
+                crew.look()
+                if time.monotonic() > deadline:
+                    raise ShoalError(f"after {_WITHIN_S:.0f} s {done:.0%} of the input is committed")
+                time.sleep(_LOOK_S)
+
+    def _last_manifest(self) -> None:
+        """Waits for what the learner says of the last epoch; it has nothing more to do then."""
+        wanted = manifest_key(self.line.epochs[-1])
+        deadline = time.monotonic() + _WITHIN_S
+        while wanted not in [m.key() for m in read_topic(self.settings, "models")[0]]:
+            if time.monotonic() > deadline:
+                raise ShoalError(f"the learner has not published epoch {self.line.epochs[-1]} after {_WITHIN_S:.0f} s")
+            time.sleep(_LOOK_S)
+
+    def _tally(self, crew: Crew, seconds: float) -> Tally:
+        folders = self.site.folders(self.settings, "state", "segments", "segment-changes", "samples", "journal", "events.dlq")
+        return Tally(
+            kills=crew.kills,
+            learner_kills=crew.learner_kills,
+            fenced=crew.fenced,
+            aborted=aborted_transactions(folders),
+            reprocessed=reprocessed(self.settings),
+            moved=crew.moved(),
+            restored=crew.restored(),
+            seconds=seconds,
+        )
+
+
+def _act(crew: Crew, fault: Fault) -> None:
+    time.sleep(fault.delay_s)
+    if fault.act == "add":
+        crew.start(fault.name)
+    elif fault.name not in crew.alive:
+        return  # stopped earlier in this run
+    elif fault.act == "kill":
+        crew.kill(fault.name)
+        time.sleep(fault.again_s)
+        crew.start(fault.name)
+    elif fault.act == "freeze":
+        crew.freeze(fault.name, crew.settings.session_timeout_ms / 1000 + 2)
+    else:
+        crew.stop(fault.name)
+
+
+class _Share:
+    """How much of the input is committed, 0 to 1."""
+
+    def __init__(self, settings: Settings, line: Line) -> None:
+        # read_uncommitted, for what is asked is how far it is now: no waiting for open transactions.
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": settings.bootstrap_servers,
+                "group.id": settings.group_name(),
+                "isolation.level": "read_uncommitted",
+            }
+        )
+        self._ends = {
+            (settings.topic(name), partition): len(held)
+            for name, partitions in (("events", line.events), ("commands", line.commands))
+            for partition, held in enumerate(partitions)
+        }
+
+    def __call__(self) -> float:
+        found = self._consumer.committed([TopicPartition(*place) for place in self._ends], 10)
+        done = sum(max(0, one.offset) for one in found)
+        return done / sum(self._ends.values())
+
+    def close(self) -> None:
+        self._consumer.close()
+
+
+@contextmanager
+def progress(settings: Settings, line: Line) -> Iterator[_Share]:
+    """A function that says how much of the line is committed."""
+    share = _Share(settings, line)
+    try:
+        yield share
+    finally:
+        share.close()
+
+
+class _Source(msgspec.Struct):
+    offset: int
+
+
+class _Changed(msgspec.Struct):
+    source: _Source
+
+
+_changed = msgspec.json.Decoder(_Changed).decode
+
+
+def reprocessed(settings: Settings) -> int:
+    """See `Tally`; aborted records lie side by side, for a marker or a committed record ends each stretch of them."""
+    total = 0
+    committed = read_topic(settings, "segment-changes")
+    for partition, messages in enumerate(read_topic(settings, "segment-changes", "read_uncommitted")):
+        kept = {message.offset() for message in committed[partition]}
+        stretch: list[int] = []
+        last = -1
+        for message in messages:
+            place = message.offset() or 0
+            if stretch and (place in kept or place != last + 1):
+                total += stretch[-1] - stretch[0] + 1
+                stretch = []
+            if place not in kept:
+                stretch.append(_changed(message.value() or b"").source.offset)
+            last = place
+        if stretch:
+            total += stretch[-1] - stretch[0] + 1
+    return total
+
+
+__all__ = ["Scene", "Tally", "entries", "progress", "reprocessed"]
