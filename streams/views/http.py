@@ -60,9 +60,9 @@ class _Routes:
 
     def table(self) -> list[web.RouteDef]:
         return [
-            web.get("/v1/customers/{id:.+}", self.customer),
+            web.get(r"/v1/customers/{id:[\s\S]+}", self.customer),
             web.get("/v1/segments", self.segments),
-            web.get("/v1/segments/{segmentation}/{segment:.+}", self.members),
+            web.get(r"/v1/segments/{segmentation}/{segment:[\s\S]+}", self.members),
             web.get("/v1/flows", self.flows),
             web.get("/v1/status", self.status),
             web.get("/healthz", self.healthz),

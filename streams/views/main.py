@@ -100,7 +100,7 @@ async def _store_once_more(app: ViewsApp) -> None:
     try:
         await asyncio.wait_for(app.store_flows(), _LAST_WRITE_WITHIN)
     except (TimeoutError, KafkaError) as error:
-        log.warning("the newest flows could not be stored, the next start counts them again: %s", error)
+        log.warning("the newest flows could not be stored, the next start counts them again: %s", error or "no answer")
 
 
 async def _stop(app: ViewsApp) -> None:
@@ -113,7 +113,10 @@ async def _stop(app: ViewsApp) -> None:
 
 async def _start_and_run(app: ViewsApp) -> None:
     """Returns when the app has stopped; raises what keeps it from starting."""
-    await app.start()
+    try:
+        await app.start()
+    except KafkaError as error:
+        raise BrokerError(f"the broker was lost while the views started: {error}; start them again") from error
     await app.wait_until_stopped()
 
 

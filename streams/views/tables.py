@@ -35,6 +35,10 @@ class SourceTable(faust.Table[Any, Any]):
         """Nothing to write: the tombstone is in the topic."""
 
 
+def _partition(key: bytes) -> int:
+    return int(key.partition(b"/")[0])
+
+
 class FlowTable(faust.Table[Any, Any]):
     """The records of `Flows`. Each lies in the partition of the changelog that its key begins with.
 
@@ -50,7 +54,7 @@ class FlowTable(faust.Table[Any, Any]):
 
     def partition_for_key(self, key: Any) -> int:
         """The partition that the key names; Faust would take that of the record in work, and there is none."""
-        return int(key.partition(b"/")[0])
+        return _partition(key)
 
     def on_key_set(self, key: Any, value: Any) -> None:
         """Sends the entry to the changelog."""
@@ -66,10 +70,18 @@ class FlowTable(faust.Table[Any, Any]):
             hours, positions = flows.take_records()
             try:
                 await self._write(hours)
-                await self._write({key: value for key, value in positions.items() if self.data.get(key) != value})
+                await self._write(self._due(positions, {_partition(key) for key in hours}))
             except Exception:
                 flows.offer_again(hours)
                 raise
+
+    def _due(self, positions: Mapping[bytes, bytes], touched: set[int]) -> dict[bytes, bytes]:
+        """The positions that moved, and those of partitions that hours were just written to.
+
+        A partition must not end in a tombstone: compaction would take it away one day, and Faust's recovery, which
+        waits for the last offset, would wait for ever.
+        """
+        return {key: value for key, value in positions.items() if self.data.get(key) != value or _partition(key) in touched}
 
     async def _write(self, records: Mapping[bytes, bytes | None]) -> None:
         """Returns when the broker has them."""

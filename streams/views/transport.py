@@ -53,6 +53,11 @@ class CommittedReader(driver.AIOKafkaConsumerThread):
 
     logger = _STARTS_AND_STOPS
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        # What aiokafka keeps of each partition: position, last stable offset, time of the last answer.
+        self._states: list[tuple[TP, Any]] = []
+        super().__init__(*arguments, **options)
+
     def _create_worker_consumer(self, transport: driver.Transport) -> aiokafka.AIOKafkaConsumer:
         conf = self.app.conf
         return aiokafka.AIOKafkaConsumer(
@@ -75,13 +80,16 @@ class CommittedReader(driver.AIOKafkaConsumerThread):
         del topics
         app = cast(Starts, self.app)
         partitions = app.changelogs() | app.starts().keys()
-        await self.call_thread(self._assign, partitions)
+        await self.call_thread(self._assign, sorted(partitions))
         self.app.on_rebalance_start()
         # Not awaited here: the app waits for this call to end before it uses what it was given.
         self.consumer.add_future(self.consumer.on_partitions_assigned(partitions, self.app.consumer_generation_id))
 
-    async def _assign(self, partitions: set[TP]) -> None:
-        self._ensure_consumer().assign([driver.ensure_aiokafka_TP(partition) for partition in partitions])
+    async def _assign(self, partitions: list[TP]) -> None:
+        consumer = self._ensure_consumer()
+        consumer.assign([driver.ensure_aiokafka_TP(partition) for partition in partitions])
+        assignment = consumer._subscription.subscription.assignment
+        self._states = [(tp, assignment.state_value(driver.ensure_aiokafka_TP(tp))) for tp in partitions]
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Goes to where the tables are: what is committed is what they hold."""
@@ -100,18 +108,14 @@ class CommittedReader(driver.AIOKafkaConsumerThread):
     def read_to(self) -> dict[TP, tuple[int, int]]:
         """For each partition read so far: the next offset to be fetched, and the end of what is committed."""
         return {
-            TP(partition.topic, partition.partition): (state.position, state.lso)
-            for partition, state in self._states()
+            partition: (state.position, state.lso)
+            for partition, state in self._states
             if state.has_valid_position and state.lso is not None
         }
 
     def answered_at(self) -> float | None:
         """When a broker last answered, seconds since 1970; None before the first time."""
-        return max((state.timestamp / 1000 for _, state in self._states() if state.timestamp), default=None)
-
-    def _states(self) -> list[tuple[Any, Any]]:
-        assignment = self._ensure_consumer()._subscription.subscription.assignment
-        return [(partition, assignment.state_value(partition)) for partition in assignment.tps]
+        return max((state.timestamp / 1000 for _, state in self._states if state.timestamp), default=None)
 
 
 class Consumer(driver.Consumer):

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from streams.broker.confluent import KafkaBroker
+from streams.broker.protocol import TP
 from streams.settings import Settings, load_settings
 from streams.topics import admin, create_topics
 from streams.views.answers import Status
@@ -169,6 +171,33 @@ def test_kills_at_any_moment_double_and_lose_no_flow(settings: Settings, tmp_pat
         assert {flow.hour: flow.count for flow in views.client.flows(24).flows} == {
             f"2011-05-02T{hour:02d}:00:00Z": len(range(hour, written, 24)) for hour in range(24)
         }
+
+
+def test_the_changelog_never_ends_in_a_tombstone(settings: Settings, tmp_path: Path) -> None:
+    """Compaction would remove it, and Faust's recovery would wait for its offset for ever."""
+    worker = Worker(settings)
+    with serving(settings, tmp_path) as views:
+        views.wait_ready()
+        worker.write((), [change(n, None, "new", "2009-01-01T00:00:00Z") for n in range(8)])
+        views.eventually(lambda: counted(views) == 8)
+        time.sleep(1.0)
+        # A move two years later, in one partition: the hours before are dropped from all of them.
+        worker.write((), [change(0, "new", "active", "2011-01-01T00:00:00Z")])
+        views.eventually(lambda: counted(views) == 1)
+        assert views.terminate() == 0
+    reader = KafkaBroker(settings).reader("tests")
+    changelog = settings.topic("views-flows-changelog")
+    partitions = [TP(changelog, number) for number in range(settings.partitions)]
+    reader.assign(dict.fromkeys(partitions, -2))
+    last, tombstones = {}, 0
+    while any(reader.position(partition) < reader.watermarks(partition)[1] for partition in partitions):
+        for message in reader.poll(100, 1.0):
+            tombstones += message.value() is None
+            last[message.partition()] = message.value()
+    reader.close()
+    assert tombstones == settings.partitions
+    assert all(value is not None for value in last.values())
+    assert len(last) == settings.partitions
 
 
 def test_a_record_that_cannot_be_used_ends_the_process(settings: Settings, tmp_path: Path) -> None:
