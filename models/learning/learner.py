@@ -5,7 +5,7 @@ Memory: the state (some 100 KB) and one epoch's batch (at most about 20,000 samp
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from models.errors import SequenceError
@@ -14,7 +14,7 @@ from models.learning.config import LearnerConfig
 from models.learning.rate import next_rate
 from models.learning.state import State, decode_state, empty_state, encode_state, score
 from models.learning.step import Step
-from models.snapshot import Approval, Candidate, Manifest, Score, Snapshot, content_hash, encode
+from models.snapshot import Approval, Candidate, Manifest, Score, Snapshot, Tally, content_hash, encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +37,14 @@ class Progress:
 class Outcome:
     """What an epoch gives to publish, in one transaction: new snapshots by hash, the learner's state, the manifest.
 
-    `notes`: what a person may want to know, in words.
+    `tallies`: the champions' tests of this epoch, by family; `notes`: what a person may want to know, in words.
     """
 
     epoch: int
     manifest: bytes
     snapshots: tuple[tuple[str, bytes], ...]
     state: bytes
+    tallies: Mapping[str, Tally]
     notes: tuple[str, ...]
 
 
@@ -112,7 +113,7 @@ def _finish(before: State, step: Step, batch: Batch, progress: Progress) -> tupl
         rejected=batch.rejected,
         notes=step.notes,
     )
-    return Outcome(step.at, encode(manifest), tuple(step.snapshots), data, tuple(step.notes)), state
+    return Outcome(step.at, encode(manifest), tuple(step.snapshots), data, step.tallies, tuple(step.notes)), state
 
 
 def _candidates(step: Step) -> dict[str, Candidate]:

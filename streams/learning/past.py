@@ -70,7 +70,7 @@ def read_past(broker: Broker, models: TP, clock: Clock) -> Past:
 
 def approved(broker: Broker, models: TP, clock: Clock, word: Word) -> tuple[Approval, Snapshot]:
     """The word and the snapshot it means. Raises SnapshotError if either cannot be used."""
-    approval = decode_approval(word.value, name=f"at offset {word.offset} of {models.topic}")
+    approval = decode_approval(word.value, name=f"at offset {word.offset} of {models.topic}" if word.offset >= 0 else "given")
     wanted = snapshot_key(approval.hash)
     reader = broker.reader("learner-approved")
     try:

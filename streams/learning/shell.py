@@ -19,6 +19,7 @@ from streams.broker.protocol import TP, Broker, Reader, Writer
 from streams.clock import Clock
 from streams.contracts.keys import LEARNER, manifest_key, snapshot_key
 from streams.errors import Aborted, BrokerError, Fenced, TopicError
+from streams.learning.drift import DriftWatch
 from streams.learning.gathering import Epoch, Gathering
 from streams.learning.keys import is_approval
 from streams.learning.past import Past, Word, approved, read_past
@@ -85,8 +86,11 @@ class _Shell:
         self.tail = past.end
         self.held: set[int] = set()
         self.since: float | None = None
+        self.late = 0
+        self.drift = DriftWatch()
         self._skip_what_is_gone()
         self._assign()
+        self._show()
         _say_start(past, partitions)
 
     def run(self, stop: Callable[[], bool]) -> None:
@@ -98,6 +102,12 @@ class _Shell:
                 elif is_approval(message.key()):
                     self.words.append(Word(message.offset(), message.value() or b""))
                     self.tail = message.offset() + 1
+            if self.gathering.late > self.late:
+                _LOG.warning(
+                    "%d samples came after their epoch had been learnt without them; they are left out",
+                    self.gathering.late - self.late,
+                )
+                self.late = self.gathering.late
             while (epoch := self._due()) is not None:
                 self._learn(epoch)
                 if stop():
@@ -133,7 +143,9 @@ class _Shell:
             self.metrics.learner_epoch_seconds.observe(self.clock.monotonic() - began)
             self.metrics.learner_samples.inc(len(batch))
             self.metrics.learner_samples_rejected.inc(batch.rejected)
-            self._show(self.metrics)
+        for family in self.drift.update(outcome.tallies):
+            _LOG.warning("epoch %d: drift: the losses of %s have risen to another level", epoch.epoch, family)
+        self._show()
         for note in outcome.notes:
             _LOG.info("epoch %d: %s", epoch.epoch, note)
         if batch.rejected:
@@ -192,13 +204,17 @@ class _Shell:
                 p.position = p.taken = low
                 p.lost = True
 
-    def _show(self, metrics: Metrics) -> None:
-        state = self.learner.state
+    def _show(self) -> None:
+        metrics, state = self.metrics, self.learner.state
+        if metrics is None:
+            return
         for family, champion in state.champions.items():
             metrics.model_version.labels(family).set(champion.version)
         for tested, score in self.learner.scores().items():
             for name, figure in _figures(score):
                 metrics.model_score.labels(tested, name).set(figure)
+        for watched, alarm in self.drift.standing().items():
+            metrics.model_drift.labels(watched).set(alarm)
 
 
 def _figures(score: Score) -> list[tuple[str, float]]:

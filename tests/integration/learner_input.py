@@ -24,6 +24,11 @@ def sample_bytes(record: Record) -> bytes:
     return msgspec.json.encode(Sample(record.customer_id, record.t0, record.features, label))
 
 
+def mark_bytes(epoch: int, samples: int, customers: int) -> bytes:
+    """The end of an epoch as it stands in the topic."""
+    return msgspec.json.encode(Mark(at(epoch), samples, customers))
+
+
 def write_epoch(broker: Broker, settings: Settings, epoch: int, day: Sequence[Record], only: Sequence[int] | None = None) -> None:
     """One epoch of every partition (or of those in `only`), each in a transaction; each third is first tried and aborted."""
     topic = settings.topic("samples")
@@ -36,8 +41,7 @@ def write_epoch(broker: Broker, settings: Settings, epoch: int, day: Sequence[Re
                 writer.produce(topic, partition, record.customer_id.encode(), sample_bytes(record))
             if not attempt:
                 writer.abort()
-        mark = Mark(at(epoch), len(mine), CUSTOMERS // settings.partitions)
-        writer.produce(topic, partition, MARK_KEY, msgspec.json.encode(mark))
+        writer.produce(topic, partition, MARK_KEY, mark_bytes(epoch, len(mine), CUSTOMERS // settings.partitions))
         writer.commit()
         writer.close()
 

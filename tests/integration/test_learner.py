@@ -6,13 +6,14 @@ import msgspec
 import pytest
 
 from models.check import decode_manifest, decode_snapshot
-from models.errors import SequenceError
+from models.errors import SequenceError, SnapshotError
 from models.snapshot import Approval, content_hash, encode
 from streams.broker.memory import MemoryBroker, MemoryCluster, Step
 from streams.contracts.keys import LEARNER
 from streams.contracts.samples import MARK_KEY, Mark
 from streams.errors import Fenced
 from streams.learning.keys import approval_key
+from streams.learning.promote import promote
 from streams.learning.shell import run_learner
 from streams.settings import Settings
 from tests.integration.learner_input import manifests, said, sample_bytes, settings_for, write_epoch
@@ -210,8 +211,12 @@ def test_a_person_s_word_makes_a_candidate_champion_and_an_older_version_again()
     last = decode_manifest(manifests(broker, settings)[-1], name="m")
     assert "churn" not in last.champions
     assert last.candidates["churn"].ready
-    say(broker, settings, Approval("churn", last.candidates["churn"].hash, "ada", "looks right"))
-    say(broker, settings, Approval("purchase", "0" * 64, "ada", "no such snapshot"))
+    promote(settings, broker, SteppingClock(), Approval("churn", last.candidates["churn"].hash, "ada", "looks right"))
+    with pytest.raises(SnapshotError, match="there is no such snapshot"):
+        promote(settings, broker, SteppingClock(), Approval("purchase", "0" * 64, "ada", "nice number"))
+    with pytest.raises(SnapshotError, match="one of churn, approved for purchase"):
+        promote(settings, broker, SteppingClock(), Approval("purchase", last.candidates["churn"].hash, "ada", "mixed up"))
+    say(broker, settings, Approval("purchase", "0" * 64, "ada", "written by hand"))
     write_epoch(broker, settings, EPOCHS, days[EPOCHS])
     run_learner(settings, broker, SteppingClock(), until_manifests(broker, settings, EPOCHS + 1))
     last = decode_manifest(manifests(broker, settings)[-1], name="m")

@@ -8,6 +8,8 @@ from models.features import COUNT, INDEX
 from models.learning import calibration, summaries
 from models.learning.config import DAY_MS, LearnerConfig
 from models.learning.rate import next_rate
+from models.snapshot import Tally
+from streams.learning.drift import DriftWatch
 
 CONFIG = LearnerConfig(partitions=1)
 
@@ -122,3 +124,19 @@ def test_before_anybody_spent_there_is_no_value_model() -> None:
     assert summaries.value(summaries.Worth(), summaries.Summary(), 30.0) is None
     nothing = summaries.compare(summaries.Worth(), DAY_MS, 100.0, 0.0)
     assert summaries.value(summaries.rank(nothing, np.ones(3)), summaries.Summary(), 30.0) is None
+
+
+def test_drift_is_seen_when_losses_rise_and_not_while_they_wander() -> None:
+    generator = np.random.default_rng(3)
+    watch = DriftWatch()
+    alarms: list[tuple[int, str]] = []
+    for epoch in range(200):
+        level = 0.3 if epoch < 120 else 0.42
+        n = 400
+        alarmed = watch.update({"churn": Tally(n, log_loss=n * (level + 0.02 * generator.normal()))})
+        alarms.extend((epoch, family) for family in alarmed)
+    assert alarms
+    assert all(family == "churn" for _, family in alarms)
+    assert 120 <= alarms[0][0] < 155
+    assert watch.standing() == {"churn": False}
+    assert DriftWatch().update({"churn": Tally(3, log_loss=90.0), "behaviour": Tally(90, inertia=5.0)}) == []
