@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
 
+from streams.broker.protocol import TP
 from streams.settings import load_settings
-from tests.integration.broker_conformance import BrokerConformance, Membership, Transactions, team
+from tests.integration.broker_conformance import BrokerConformance, Membership, Team, Transactions, fill, team
 from tests.integration.broker_kafka_site import KafkaSite
+from tests.integration.broker_site import drive
 
 __all__ = ["team"]
 
@@ -27,3 +30,28 @@ class TestKafka(BrokerConformance):
 
 class TestKafkaConsumerProtocol(Transactions, Membership):
     """KIP-848: what depends on the group protocol."""
+
+    def test_a_seek_made_while_others_take_over_is_where_reading_goes_on(self, site: KafkaSite, team: Team) -> None:
+        topic = site.topic(2)
+        for partition in range(2):
+            fill(site, TP(topic, partition), 200)
+        first = team.alone(topic, 2)
+        before: list[int] = []
+
+        def start_again() -> None:
+            for tp in sorted(first.owned):
+                first.link.seek(tp, 0)
+            before.append(len(first.records))
+
+        first.on_revoked = start_again
+        second = team.worker(topic)
+        deadline = time.monotonic() + 20
+        while not before:
+            assert time.monotonic() < deadline
+            # Few at a time, so that much is ready when the partitions move.
+            first.poll(3, 0.01)
+            second.poll()
+        drive(lambda: len(first.records) == before[0] + 200, first, second)
+        (kept,) = first.owned
+        assert [record.partition() for record in first.records[before[0] :]] == [kept.partition] * 200
+        assert [record.offset() for record in first.records[before[0] :]] == list(range(200))
