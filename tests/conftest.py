@@ -1,7 +1,13 @@
 """What all tests share: the two local brokers, a topic prefix of one's own, and repeatable property tests."""
 
+import signal
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -13,6 +19,15 @@ settings.register_profile(
     "ci", derandomize=True, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("ci")
+
+
+def pytest_configure() -> None:
+    """SIGTERM ends a run as Ctrl-C does: brokers and processes that tests have started are ended."""
+
+    def interrupt(_: int, __: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -55,5 +70,26 @@ def _broker(kind: Kind) -> Iterator[str]:
         running = start_broker(kind)
     except MissingPrerequisite as missing:
         pytest.skip(str(missing))
-    with running:
+    with running, _stopped_whatever_happens(running.folder):
         yield running.bootstrap_servers
+
+
+_WAIT_AND_STOP = """
+import sys
+from pathlib import Path
+from streams.embedded import stop_broker
+sys.stdin.read()
+stop_broker(Path(sys.argv[1]))
+"""
+
+
+@contextmanager
+def _stopped_whatever_happens(folder: Path) -> Iterator[None]:
+    """Stops the broker in `folder` should we be killed: the system then closes the pipe that the watcher reads."""
+    watcher = subprocess.Popen(
+        [sys.executable, "-c", _WAIT_AND_STOP, str(folder)], stdin=subprocess.PIPE, start_new_session=True
+    )
+    try:
+        yield
+    finally:
+        watcher.communicate()
