@@ -1,14 +1,19 @@
 """How processes log: one line an occurrence on stderr, for people or as JSON for machines."""
 
 import logging
+import re
 import sys
 import time
+from collections.abc import Callable
 from typing import Literal
 
 import msgspec
 
 LogFormat = Literal["text", "json"]
 LogLevel = Literal["info", "debug"]
+
+_FIGURES = re.compile(r"\d+")
+_KINDS = 1_000
 
 # Chatty at INFO, and nothing there that an operator acts on.
 _QUIET = ("faust", "mode", "aiokafka", "asyncio", "numba")
@@ -29,9 +34,35 @@ def start_logging(process: str, log_format: LogFormat = "text", level: LogLevel 
     """Sends what this process logs to stderr, with its name in each line. Called once, by a process that is not a view."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines(process) if log_format == "json" else TextLines(process))
+    handler.addFilter(Repeats(time.monotonic))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
+
+
+class Repeats(logging.Filter):
+    """Lets one line of its kind through in so many seconds: a client that cannot connect tells so 20 times a second.
+
+    Lines are of one kind when they differ in figures only. Our own messages, below warning, always pass.
+    """
+
+    def __init__(self, monotonic: Callable[[], float], seconds: float = 10.0) -> None:
+        super().__init__()
+        self._monotonic, self._seconds = monotonic, seconds
+        self._last: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is to be written."""
+        if record.levelno < logging.WARNING:
+            return True
+        kind = _FIGURES.sub("0", record.getMessage())
+        now = self._monotonic()
+        if now - self._last.get(kind, -self._seconds) < self._seconds:
+            return False
+        if len(self._last) >= _KINDS:
+            self._last.clear()
+        self._last[kind] = now
+        return True
 
 
 class TextLines(logging.Formatter):

@@ -16,15 +16,18 @@ _LAST_WORDS = 12
 
 
 class Child:
-    """A `shoal` command that runs beside us. Ctrl-C in our terminal does not reach it: we end it, in good order."""
+    """A `shoal` command that runs beside us. Ctrl-C in our terminal does not reach it: we end it, in good order.
+
+    Should we be killed ourselves, it ends too (`streams.demo.leash`).
+    """
 
     def __init__(self, name: str, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
         self.name, self.log = name, log
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "streams.cli.main", *arguments],
+                [sys.executable, "-m", "streams.demo.leash", *arguments],
                 env=dict(environment),
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -53,6 +56,8 @@ class Child:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
 
     def _last_words(self) -> str:
         lines = self.log.read_text(errors="replace").splitlines()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from types import FrameType
 
 import msgspec
@@ -33,6 +33,7 @@ from streams.settings import Settings
 _FRAME_SECONDS = 0.3
 _ROUND_SECONDS = 0.6
 _REPORT_SECONDS = 5.0
+_CATCH_UP_SECONDS = 20.0
 _PICTURE = (120, 42)
 _EMBEDDED = "The embedded broker is for trying: after a crash it may show changes of aborted transactions."
 
@@ -111,10 +112,10 @@ class _Performance:
             if monotonic() - reported > _REPORT_SECONDS:
                 reported = monotonic()
                 self._console.print(f"after {duration(self._elapsed())}: {self._progress()}", style="grey58", highlight=False)
-            Keys().wait(_FRAME_SECONDS)
+            sleep(_FRAME_SECONDS)
         scrapes = [found for port in self._stage.worker_ports if (found := scrape(port)) is not None]
         if self._options.picture is not None:
-            self._watch.look()
+            self._catch_up()
             self._draw(self._options.picture)
         assert self._done_after is not None
         return summarise(self._settings, self._done_after, scrapes, self._manifests.manifests())
@@ -141,6 +142,14 @@ class _Performance:
             self._draw(self._options.picture)
         for line in self._closing():
             console.print(line, highlight=False)
+
+    def _catch_up(self) -> None:
+        """Looks until the views have seen what the workers did; not for ever, a picture is no figure."""
+        deadline = monotonic() + _CATCH_UP_SECONDS
+        while not self._watch.views_are_current() and monotonic() < deadline:
+            self._check()
+            sleep(_FRAME_SECONDS)
+        self._watch.look()
 
     def _look(self) -> None:
         """One round of the background: what is new, and whether that is all."""

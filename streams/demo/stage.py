@@ -92,7 +92,7 @@ class Stage:
         if self._plan.broker == "embedded":
             # There a join waits half the session timeout.
             chosen["session_timeout_ms"] = 6_000
-        if not _is_free(self._wanted.http_port):
+        if self._wanted.http_port == 0 or not _is_free(self._wanted.http_port):
             (chosen["http_port"],) = _free_ports(1)
         return self._wanted.model_copy(update=chosen)
 

@@ -99,6 +99,15 @@ class Watch:
 
         return tuple(Segmentation(name, shown(name)) for name in _SEGMENTATIONS if name in found)
 
+    def views_are_current(self) -> bool:
+        """Whether the views have read all that is there."""
+        try:
+            with ViewsClient(self._sources.views_url, timeout=2.0) as views:
+                status = views.status()
+        except (Unreachable, NotReady):
+            return False
+        return status.ready and status.lag == 0
+
     def models(self) -> tuple[Model, ...]:
         """The champions as of the last manifest."""
         manifests = self._seen.manifests
