@@ -10,7 +10,7 @@ from models.kernel.apply import apply, remember, seen
 from models.kernel.decide import decide
 from models.kernel.features import compute, transform
 from models.kernel.score import score
-from models.kernel.tables import Changes, Events, F8, I4, I8, Int, Model, Rows, Rules, Scratch, U1, U8, UndoLog
+from models.kernel.tables import F8, I4, I8, U1, U8, Changes, Events, Int, Model, Rows, Rules, Scratch, UndoLog
 from models.kernel.tables import MOST_CHANGES as _MOST_CHANGES
 from models.row import ROW_BYTES as _ROW_BYTES
 
