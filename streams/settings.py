@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
@@ -74,6 +75,13 @@ class Settings(BaseSettings):
         return f"{self.prefix}{self.group}"
 
 
+def _fault(name: str, kind: str, said: str) -> str:
+    if kind != "extra_forbidden":
+        return f"{name}: {said}"
+    near = get_close_matches(name, Settings.model_fields, 1)
+    return f"{name}: there is no such setting" + (f"; do you mean {near[0]}?" if near else "")
+
+
 def load_settings(config: Path | None = None, **options: Any) -> Settings:
     """Settings from file, environment and `options` (None: not given). Raises SettingsError with every fault."""
     given = {name: value for name, value in options.items() if value is not None}
@@ -88,7 +96,7 @@ def load_settings(config: Path | None = None, **options: Any) -> Settings:
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(where, [f"not TOML: {error}"]) from error
     except ValidationError as error:
-        faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
+        faults = [_fault(".".join(map(str, fault["loc"])), fault["type"], fault["msg"]) for fault in error.errors()]
         raise SettingsError(f"settings ({where}, SHOAL_* or options)", faults) from error
     finally:
         if before is None:

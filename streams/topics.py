@@ -236,7 +236,7 @@ def check_topics(settings: Settings) -> list[str]:
     for topic in TOPICS:
         name = settings.topic(topic.name)
         if name not in there:
-            faults.append(f"topic {name} is missing: run `shoal topics create`")
+            faults.append(_missing(name))
         elif topic.name == "events":
             if there[name] != settings.partitions:
                 faults.append(_count_fault(name, there[name], settings.partitions))
@@ -257,8 +257,15 @@ def check_topics(settings: Settings) -> list[str]:
 def require_topics(settings: Settings) -> None:
     """Returns when all topics are as they must be. Raises TopicError with every fault, BrokerError without a broker."""
     faults = check_topics(settings)
+    missing = [settings.topic(topic.name) for topic in TOPICS if _missing(settings.topic(topic.name)) in faults]
+    if len(missing) == len(TOPICS):
+        raise TopicError(f"none of the topics is there, from {missing[0]} to {missing[-1]}: run `shoal topics create`")
     if faults:
         raise TopicError("; ".join(faults))
+
+
+def _missing(name: str) -> str:
+    return f"topic {name} is missing: run `shoal topics create`"
 
 
 def _count_fault(events: str, found: int, wanted: int) -> str:

@@ -186,7 +186,7 @@ def test_missing_topics_are_named(embedded: str, prefix: str, tmp_path: Any) -> 
     settings = load_settings(bootstrap_servers=embedded, prefix=prefix)
     with serving(settings, tmp_path) as views:
         assert views.process.wait(30) == 2
-        assert f"topic {prefix}segments is missing: run `shoal topics create`" in views.log.read_text()
+        assert f"from {prefix}events to {prefix}models: run `shoal topics create`" in views.log.read_text()
 
 
 def test_empty_topics_are_ready_in_moments(embedded: str, prefix: str, tmp_path: Any) -> None:
