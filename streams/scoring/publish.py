@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -24,9 +25,8 @@ _ESCAPED = 6
 """An id's byte takes so many at most in JSON."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """Something to be written to a topic."""
+class Record(NamedTuple):
+    """Something to be written to a topic. A tuple is made in a third of a dataclass's time, and there are many."""
 
     key: bytes
     value: bytes
