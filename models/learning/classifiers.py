@@ -26,6 +26,8 @@ _AVERAGED_OVER: Final = 2_000
 """Samples that the average of the weights reaches back to."""
 _STEP: Final = 50
 """Samples from one look at the weights to the next."""
+_SCALED: Final = 128
+"""Samples of an epoch that mean and spread are learnt from: enough for them, at a third of the cost of a sample."""
 _FLOOR: Final = 0.05
 """Least scale: what has never varied must not become a giant when it first does."""
 _CLIP: Final = 6.0
@@ -69,8 +71,14 @@ def labels_of(batch: Batch, rows: Mask, task: Task) -> Mask:
     return batch.events[rows] == 0 if task == "churn" else batch.orders[rows] >= 1
 
 
+def spaced(rows: F8, most: int) -> F8:
+    """At most so many of the rows [n, d], evenly spaced: in the order of ids, which says nothing of a customer."""
+    return rows if len(rows) <= most else rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
+
+
 def learn_scaler(scaler: Scaler, inputs: F8) -> Scaler:
-    """The scaler after these samples, [n, d]."""
+    """The scaler after an epoch's samples [n, d], of which it takes a bounded number."""
+    inputs = spaced(inputs, _SCALED)
     width = inputs.shape[1]
     keys = range(width)
     means = scaler.mean or [0.0] * width

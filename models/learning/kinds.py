@@ -11,7 +11,7 @@ from river import cluster as river_cluster
 
 from models.learning import seeding
 from models.learning.batch import F8
-from models.learning.classifiers import Scaler, learn_scaler, scale_of
+from models.learning.classifiers import Scaler, learn_scaler, scale_of, spaced
 from models.learning.matching import MOST as MOST_IDS
 from models.learning.matching import match
 from models.learning.naming import Named, portraits
@@ -28,6 +28,8 @@ _FLOOR: Final = 0.1
 _REMEMBERED: Final = 5_000
 """Customers that mean and spread of habits reach back to: those of long ago knew the shop less."""
 _CLIP: Final = 6.0
+_STEPS: Final = 256
+"""Customers of an epoch that move the centres: the work of an epoch is bounded, and the next seeding looks at all alike."""
 _FADE: Final = 0.9
 _TINY: Final = 0.01
 _MARGIN: Final = 0.8
@@ -78,9 +80,7 @@ def learn(kinds: Kinds, inputs: F8) -> Kinds:
         return kinds
     scaler = learn_scaler(msgspec.structs.replace(kinds.scaler, n=min(kinds.scaler.n, _REMEMBERED)), inputs)
     wanted = max(_POOL_STEP, _POOL - len(kinds.pool))
-    # Evenly spaced in the order of ids, which says nothing of habits.
-    picks = np.unique(np.linspace(0, len(inputs) - 1, min(wanted, len(inputs))).astype(np.int64))
-    pool = (kinds.pool + np.round(inputs[picks], _DIGITS).tolist())[-_POOL:]
+    pool = (kinds.pool + np.round(spaced(inputs, wanted), _DIGITS).tolist())[-_POOL:]
     line = advance(kinds.line, inputs) if kinds.line is not None else None
     return msgspec.structs.replace(kinds, scaler=scaler, seen=kinds.seen + len(inputs), pool=pool, line=line)
 
@@ -185,7 +185,8 @@ def _choose(points: F8, present: F8, generator: np.random.Generator, allowed: tu
 
 
 def advance(line: Line, inputs: F8) -> Line:
-    """The line after the customers [n, H], one river step each, from explicit centres to explicit centres."""
+    """The line after an epoch's customers [n, H], of which it takes a bounded number: one river step each."""
+    inputs = spaced(inputs, _STEPS)
     standard = np.clip((inputs - np.array(line.mean)) / np.array(line.scale), -_CLIP, _CLIP)
     k, width = len(line.centres), inputs.shape[1]
     kmeans = river_cluster.KMeans(n_clusters=k, halflife=max(_SLOWEST, k / (line.seen + k)), seed=0)
