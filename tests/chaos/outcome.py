@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -44,6 +45,16 @@ class Outcome:
     records: int
     unstable: Sequence[str]
 
+    @property
+    def champions(self) -> frozenset[str]:
+        """Families that have one at the end."""
+        last = self.manifests[max(self.manifests)]
+        return frozenset(msgspec.json.decode(last, type=_Ended).champions)
+
+
+class _Ended(msgspec.Struct):
+    champions: dict[str, msgspec.Raw]
+
 
 class _Said(msgspec.Struct):
     """What of a manifest does not depend on offsets."""
@@ -77,10 +88,14 @@ def read_topic(settings: Settings, name: str, isolation: str = "read_committed")
     found: list[list[KafkaMessage]] = [[] for _ in range(partitions)]
     waiting = set(range(partitions))
     consumer.assign([TopicPartition(topic, partition, 0) for partition in range(partitions)])
+    deadline = time.monotonic() + _SILENCE_S
     try:
         while waiting:
-            messages = consumer.consume(5_000, _SILENCE_S)
-            if not messages:
+            # It waits until there are so many, so not for long.
+            messages = consumer.consume(5_000, 0.03)
+            if messages:
+                deadline = time.monotonic() + _SILENCE_S
+            elif time.monotonic() > deadline:
                 raise ShoalError(f"{topic}: nothing more for {_SILENCE_S:.0f} s and no end of partitions {sorted(waiting)}")
             for message in messages:
                 error = message.error()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 from dataclasses import fields
@@ -54,6 +55,8 @@ def main(arguments: list[str] | None = None) -> int:
     options.add_argument("--runs", type=int, default=20)
     options.add_argument("--seed", type=int, default=1)
     given = options.parse_args(arguments)
+    # Processes and broker end with this one, also at SIGTERM.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         wanted = kinds(given.faults)
         with broker("kafka") as site:
@@ -75,12 +78,12 @@ def chaos(scene: Scene, wanted: tuple[Kind, ...], runs: int, seed: int) -> int:
     rng = Random(seed)
     reference, tally = scene.run(logs / "undisturbed", Schedule(1, ()), rng)
     wrong = faults(reference, expected)
-    champions = [manifest for manifest in reference.manifests.values() if b'"champions":{}' not in manifest]
-    if not champions:
-        wrong.append("no champion was promoted, so nothing of the learner's is compared")
+    lacking = {"behaviour", "churn", "purchase", "value"} - reference.champions
+    if lacking:
+        wrong.append(f"no champion of {', '.join(sorted(lacking))} was promoted, so its decisions are not compared")
     say(
-        f"undisturbed: {sum(map(len, reference.changes)):,} changes, champions from day "
-        f"{len(reference.manifests) - len(champions) + 1} on, digest {reference.digest[:16]}, {tally.seconds:.1f} s"
+        f"undisturbed: {sum(map(len, reference.changes)):,} changes, {len(reference.snapshots)} snapshots, champions of "
+        f"{', '.join(sorted(reference.champions))}; digest {reference.digest[:16]}, {tally.seconds:.1f} s"
     )
     for fault in wrong:
         say(f"  WRONG: {fault}")

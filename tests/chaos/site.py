@@ -19,6 +19,13 @@ from tests.chaos.line import Line, records
 
 PREFIX = "chaos."
 _WITHIN_S = 60.0
+_NO_GROUP = KafkaError.GROUP_ID_NOT_FOUND
+_NOT_YET = (
+    KafkaError.NON_EMPTY_GROUP,
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +79,9 @@ def begin(settings: Settings) -> None:
         for future in client.delete_topics(there).values():
             _tolerate(future, KafkaError.UNKNOWN_TOPIC_OR_PART)
         _pause(deadline, f"topics {', '.join(there)} are still there")
-    while True:
-        future = client.delete_consumer_groups([settings.group_name()])[settings.group_name()]
-        if _tolerate(future, KafkaError.GROUP_ID_NOT_FOUND, KafkaError.NON_EMPTY_GROUP) != KafkaError.NON_EMPTY_GROUP:
-            break
-        _pause(deadline, f"group {settings.group_name()} still has members")
+    group = settings.group_name()
+    while (why := _tolerate(client.delete_consumer_groups([group])[group], _NO_GROUP, *_NOT_YET)) in _NOT_YET:
+        _pause(deadline, f"group {group} cannot be removed (error {why})")
     create_topics(settings)
 
 
@@ -104,6 +109,7 @@ def pour(settings: Settings, line: Line) -> None:
     producer = Producer(
         {
             "bootstrap.servers": settings.bootstrap_servers,
+            "log_level": 3,
             "enable.idempotence": True,
             "linger.ms": 5,
             "message.max.bytes": 1_048_588,
