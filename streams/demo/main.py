@@ -245,17 +245,20 @@ def _order(settings: Settings) -> dict[str, tuple[str, ...]]:
 
 @contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """SIGTERM and a closed terminal end a demo as Ctrl-C does."""
+    """SIGTERM and a closed terminal end a demo as Ctrl-C does; once told so, it takes everything down undisturbed."""
+    told: list[int] = []
 
-    def interrupt(_: int, __: FrameType | None) -> None:
-        raise KeyboardInterrupt
+    def interrupt(number: int, _: FrameType | None) -> None:
+        if not told:
+            told.append(number)
+            raise KeyboardInterrupt
 
-    before = {signum: signal.signal(signum, interrupt) for signum in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:
-        for signum, handler in before.items():
-            signal.signal(signum, handler)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def summary_json(summary: Summary) -> str:

@@ -1,5 +1,6 @@
 """`shoal demo` as a person runs it: headless to its figures, ended by signals, and brought down by a child that dies."""
 
+import io
 import json
 import os
 import re
@@ -9,14 +10,24 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from confluent_kafka import Producer
+from rich.console import Console
+from typer.testing import CliRunner, Result
 
-from streams.settings import load_settings
+from streams.broker.confluent import KafkaBroker
+from streams.cli.main import app
+from streams.contracts.changes import Change, CustomerSegments, Scores
+from streams.live.customer import look_up
+from streams.live.panel import profile_panel
+from streams.scoring.library import Library
+from streams.settings import Settings, load_settings
 from streams.topics import create_topics
 
 FIELDS = [
@@ -98,9 +109,29 @@ def logs_of(told: str) -> Path:
     return Path(found[1])
 
 
-def test_a_headless_demo_ends_with_its_figures(embedded: str, prefix: str, orders: Path, tmp_path: Path) -> None:
-    picture = tmp_path / "demo.svg"
-    figures = figures_of("-b", embedded, "--prefix", prefix, "--file", orders, "--picture", picture)
+@dataclass(frozen=True)
+class Played:
+    """What a headless demo left behind."""
+
+    settings: Settings
+    figures: dict[str, Any]
+    picture: Path
+
+    def shoal(self, *arguments: str) -> Result:
+        given = [*arguments, "-b", self.settings.bootstrap_servers, "--prefix", self.settings.prefix]
+        return CliRunner().invoke(app, given)
+
+
+@pytest.fixture(scope="module")
+def played(embedded: str, orders: Path, tmp_path_factory: pytest.TempPathFactory) -> Played:
+    picture = tmp_path_factory.mktemp("picture") / "demo.svg"
+    settings = load_settings(bootstrap_servers=embedded, prefix=f"played{os.getpid()}.")
+    figures = figures_of("-b", embedded, "--prefix", settings.prefix, "--file", orders, "--picture", picture)
+    return Played(settings, figures, picture)
+
+
+def test_a_headless_demo_ends_with_its_figures(played: Played) -> None:
+    figures = played.figures
     assert list(figures) == FIELDS
     assert figures["events"] == CUSTOMERS * ORDERS + 1
     assert figures["customers"] == CUSTOMERS
@@ -112,8 +143,71 @@ def test_a_headless_demo_ends_with_its_figures(embedded: str, prefix: str, order
     assert figures["latency_ms"]["p99"] >= figures["latency_ms"]["p50"] > 0
     assert set(figures["scores"]) == {"churn", "purchase"}
     assert set(figures["scores"]["churn"]) == {"auc", "log_loss", "n"}
-    assert re.fullmatch(r"[0-9a-f]{64}", figures["state_digest"])
-    assert "lifecycle" in picture.read_text()
+    assert played.shoal("digest").stdout.strip() == figures["state_digest"]
+
+
+def test_the_picture_shows_the_last_frame(played: Played) -> None:
+    text = played.picture.read_text().replace("&#160;", " ")
+    assert ">lifecycle" in text
+    assert re.search(rf">{CUSTOMERS}<.*> customers<", text)
+    assert "all of it is through" in text
+
+
+def test_tail_tells_every_change_once(played: Played) -> None:
+    told = played.shoal("tail", "--until-end", "--json")
+    changes = [msgspec.json.decode(line, type=Change) for line in told.stdout.splitlines()]
+    assert len({change.id for change in changes}) == len(changes) == played.figures["changes"]
+    lifecycle = played.shoal("tail", "--until-end", "-s", "lifecycle").stdout.splitlines()
+    assert len(lifecycle) == played.figures["changes_by_segmentation"]["lifecycle"]
+    assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d  lifecycle  customer c\d+: ", line) for line in lifecycle)
+    assert sum(", because " in line for line in lifecycle) > len(lifecycle) / 2
+
+
+def test_a_customer_is_found_with_features_and_evidence(played: Played) -> None:
+    told = played.shoal("tail", "--until-end", "--json", "--customer", "c7")
+    changes = [msgspec.json.decode(line, type=Change) for line in told.stdout.splitlines()]
+    newest = {change.segmentation: change for change in changes}
+    held = {name: change.current for name, change in newest.items() if change.current is not None and name != "micro"}
+    segments = CustomerSegments("c7", "2024-02-01T00:00:00.000Z", held, [], changes[-1].scores, {}, None, "")
+    profile = look_up(played.settings, segments)
+    assert profile.figures is not None
+    assert profile.figures.features["orders"] == ORDERS
+    assert profile.figures.features["spend_total"] == ORDERS * 27.0
+    assert profile.evidence == {name: newest[name] for name in held}
+    paper = Console(width=120, file=io.StringIO())
+    paper.print(profile_panel(profile, 120))
+    assert isinstance(paper.file, io.StringIO)
+    drawn = paper.file.getvalue()
+    assert all(name in drawn for name in ("customer c7", "lifecycle", held["lifecycle"].name, "spend_total", "average_order"))
+
+
+def test_nobody_is_found_where_nobody_is(played: Played) -> None:
+    nobody = CustomerSegments("nobody", "2024-02-01T00:00:00.000Z", {}, [], Scores(), {}, None, "")
+    assert look_up(played.settings, nobody).figures is None
+
+
+def test_the_doctor_finds_it_well_but_for_what_is_not_running(played: Played) -> None:
+    told = played.shoal("doctor", "--set", "http_port=1")
+    assert told.exit_code == 0, told.stdout
+    levels = {line.split()[1]: line.split()[0] for line in told.stdout.splitlines() if not line.startswith(" ")}
+    assert levels["topics"] == levels["models"] == levels["settings"] == levels["clock"] == "ok"
+    assert levels["broker"] == levels["workers"] == levels["views"] == "warn"
+    assert "shows records of aborted transactions" in told.stdout
+    assert "start `shoal work`" in told.stdout
+
+
+def test_definitions_come_into_force_with_who_put_them_there(played: Played) -> None:
+    told = played.shoal("definitions", "apply", "retail", "--by", "ada")
+    assert told.exit_code == 0, told.stderr
+    reader = KafkaBroker(played.settings).reader("test")
+    library = Library(reader, played.settings.topic("models"))
+    library.open()
+    reader.close()
+    in_force = library.active_definitions
+    assert in_force is not None
+    assert in_force[:12] in told.stdout
+    assert library.program(in_force) is not None
+    assert library.refused == 0
 
 
 @pytest.mark.timeout(240)
