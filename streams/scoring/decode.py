@@ -129,7 +129,7 @@ class Decode:
         return self._columns(np.array(places, np.int64), good, events, stamps[:, 0].copy(), stamps[:, 1].copy(), tuple(bad))
 
     def _one(self, key: bytes | None, value: bytes | None) -> tuple[EventLike, bytes]:
-        if value is None:
+        if not value:
             raise _Refused("no_value", "the record has no value; an event is a JSON object")
         if len(value) > self._max_bytes:
             raise _Refused("too_large", f"the value has {len(value)} bytes; at most {self._max_bytes} are taken")
@@ -220,6 +220,8 @@ def _kind(message: str) -> str:
 
 def parse_time(text: str) -> tuple[int, int]:
     """RFC 3339 or ISO 8601 with a zone: ms since 1970, and ms from UTC to the zone given. Raises the dead letter's reason."""
+    if not text:
+        raise _Refused("bad_timestamp", "there is no timestamp; it says when the event happened, like 2024-03-01T12:00:00.123Z")
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:

@@ -161,8 +161,8 @@ def _compare(site: Site, clean: Line, line: Line, wrong: Sequence[Bad], kind: Ki
         say(f"{count:>4}  {name:<32} {reason[:150]}")
     kinds, expected = len({bad.name for bad in wrong}), line.expected
     say(
-        f"{kind}: {expected.applied:,} good events of {expected.customers:,} customers, {len(wrong):,} malformed records of {kinds} "
-        f"kinds: {sum(map(len, found[1].dead)):,} dead letters; digest {found[1].digest[:16]}, without the malformed "
+        f"{kind}: {expected.applied:,} good events of {expected.customers:,} customers, {len(wrong):,} malformed records of "
+        f"{kinds} kinds: {sum(map(len, found[1].dead)):,} dead letters; digest {found[1].digest[:16]}, without the malformed "
         f"{found[0].digest[:16]}; {sum(map(len, found[1].changes)):,} changes"
     )
     for fault in said:
