@@ -47,7 +47,7 @@ class Intake:
         ready = self._ready() if self._held else 0
         self._polling = True
         try:
-            messages = take(self._consumer, max(1, limit - ready), 0 if ready else timeout)
+            messages = take(self._consumer, max(1, limit - ready), 0 if ready else timeout, lambda: self._moved)
         finally:
             self._polling = False
         if any(map(error_of, messages)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -23,17 +24,31 @@ PATIENCE_S: Final = 30.0
 
 _LOG = logging.getLogger(__name__)
 
+# How long a signal may have to wait.
+_SLICE_S: Final = 0.05
+
+
+def _never() -> bool:
+    return False
+
+
 # For `map`, which calls it at 20 ns a record.
 error_of: Final[Callable[[KafkaMessage], KafkaError | None]] = KafkaMessage.error
 
 
-def take(consumer: Consumer, limit: int, timeout: float) -> list[KafkaMessage]:
-    """At most `limit` records; waits for the first alone. (`consume` itself waits until it has all of them.)"""
+def take(consumer: Consumer, limit: int, timeout: float, enough: Callable[[], bool] = _never) -> list[KafkaMessage]:
+    """At most `limit` records; waits for the first alone, until it is `enough`.
+
+    (`consume` itself waits until it has all of them, and neither for signals nor for callbacks.)
+    """
     messages = consumer.consume(limit, 0)
-    if not messages and timeout > 0:
-        messages = consumer.consume(1, timeout)
-        if messages and limit > 1:
-            messages += consumer.consume(limit - 1, 0)
+    if messages or timeout <= 0:
+        return messages
+    deadline = time.monotonic() + timeout
+    while not messages and not enough() and (left := deadline - time.monotonic()) > 0:
+        messages = consumer.consume(1, min(left, _SLICE_S))
+    if messages and limit > 1:
+        messages += consumer.consume(limit - 1, 0)
     return messages
 
 

@@ -127,11 +127,12 @@ def test_waiting_ends_when_the_broker_comes(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)
 @pytest.mark.kafka
 def test_a_broker_that_dies_within_a_transaction_is_waited_for(tmp_path: Path) -> None:
     with start_broker("kafka", tmp_path / "broker") as running:
         settings = load_settings(
-            bootstrap_servers=running.bootstrap_servers, session_timeout_ms=6_000, transaction_timeout_ms=60_000
+            bootstrap_servers=running.bootstrap_servers, session_timeout_ms=6_000, transaction_timeout_ms=180_000
         )
         admin = AdminClient({"bootstrap.servers": running.bootstrap_servers})
         admin.create_topics([NewTopic("events", 1, 1)])["events"].result(10)
