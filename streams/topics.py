@@ -134,7 +134,7 @@ TOPICS: tuple[Topic, ...] = (
         "models",
         1,
         "compact",
-        key="snapshot|hash, manifest|epoch, definitions|hash, status|definitions",
+        key="snapshot|hash, manifest|epoch, approval|family, learner, definitions|hash, status|definitions",
         holds="snapshots, manifests, definitions and taxonomy",
         tuning={"min.cleanable.dirty.ratio": "0.5"},
     ),

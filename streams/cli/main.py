@@ -5,7 +5,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from streams.cli import audit, definitions, demo, develop, doctor, feed, operate, profile, run, see
+from streams.cli import audit, definitions, demo, develop, doctor, feed, models, operate, profile, run, see
 from streams.cli.command import Panel
 
 
@@ -62,6 +62,7 @@ app.add_typer(doctor.app)
 app.add_typer(operate.topics, name="topics", rich_help_panel=Panel.OPERATE)
 app.add_typer(operate.broker, name="broker", rich_help_panel=Panel.OPERATE)
 app.add_typer(definitions.app, name="definitions", rich_help_panel=Panel.OPERATE)
+app.add_typer(models.app, name="models", rich_help_panel=Panel.OPERATE)
 app.add_typer(audit.app, name="audit", rich_help_panel=Panel.OPERATE)
 app.add_typer(operate.state)
 app.add_typer(develop.app)

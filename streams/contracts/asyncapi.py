@@ -10,6 +10,8 @@ from streams.settings import Settings
 from streams.topics import TOPICS, Topic
 
 _BYTES = {"type": "string", "format": "binary"}
+# Of the messages without a schema of their own; the learner's state is its own affair.
+_PAYLOADS: dict[str, dict[str, str]] = {"DeadLetter": _BYTES, "StateRow": _BYTES, "LearnerState": {"type": "object"}}
 
 # Message by name: what it says, and the payload. A JSON payload is the schema of that name.
 _MESSAGES: dict[str, str] = {
@@ -24,6 +26,8 @@ _MESSAGES: dict[str, str] = {
     "Mark": "An epoch of this partition is complete (record key `mark`).",
     "Snapshot": "A model; record key = `snapshot|` and its content hash.",
     "Manifest": "Which models decide; record key = `manifest|` and the epoch, 13 digits.",
+    "Approval": "A person's word on who is to be champion; record key = `approval|` and the family.",
+    "LearnerState": "What the learner goes on from after a restart; record key `learner`.",
     "Definitions": "Segments, rules and thresholds; record key = `definitions|` and the content hash.",
     "Status": "Which definitions are in force (record key `status|definitions`).",
     "Entry": "What took effect in a partition, chained by hashes.",
@@ -37,7 +41,7 @@ _TRAVELS: dict[str, tuple[str, ...]] = {
     "segments": ("CustomerSegments",),
     "segment-changes": ("Change",),
     "samples": ("Sample", "Mark"),
-    "models": ("Snapshot", "Manifest", "Definitions", "Status"),
+    "models": ("Snapshot", "Manifest", "Approval", "LearnerState", "Definitions", "Status"),
     "journal": ("Entry",),
 }
 
@@ -129,7 +133,7 @@ def _message(name: str, summary: str, schemas: dict[str, Any]) -> dict[str, Any]
         "name": name,
         "summary": summary,
         "contentType": _CONTENT.get(name, "application/json"),
-        "payload": {"$ref": f"#/components/schemas/{name}"} if name in schemas else _BYTES,
+        "payload": {"$ref": f"#/components/schemas/{name}"} if name in schemas else _PAYLOADS[name],
     }
     if name in _HEADERS:
         message["headers"] = _HEADERS[name]

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from models.definitions import Definitions
-from models.snapshot import Manifest, Snapshot
+from models.snapshot import Approval, Manifest, Snapshot
 from streams.contracts import asyncapi, pages
 from streams.contracts.changes import Change, CustomerSegments
 from streams.contracts.control import Command, Tick
@@ -20,7 +20,7 @@ from streams.contracts.samples import Mark, Sample
 from streams.contracts.status import Status
 
 RECORDS: tuple[type[msgspec.Struct], ...] = (
-    Event, Tick, Command, Change, CustomerSegments, Sample, Mark, Snapshot, Manifest, Definitions, Status, Entry,
+    Event, Tick, Command, Change, CustomerSegments, Sample, Mark, Snapshot, Manifest, Approval, Definitions, Status, Entry,
 )  # fmt: skip
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import msgspec
 from rich.console import Console
@@ -20,7 +21,6 @@ from streams.demo.finish import Finish, Positions
 from streams.demo.input import Input
 from streams.demo.keys import Keys
 from streams.demo.stage import Plan, Stage
-from streams.demo.summary import Summary, summarise
 from streams.live.feeds import ChangeFeed, ManifestFeed
 from streams.live.scrape import scrape
 from streams.live.screen import render
@@ -29,6 +29,9 @@ from streams.live.watch import FLOW_OVER, Sources, Watch
 from streams.live.words import duration
 from streams.presets import load_definitions
 from streams.settings import Settings
+
+if TYPE_CHECKING:
+    from streams.demo.summary import Summary
 
 _FRAME_SECONDS = 0.3
 _ROUND_SECONDS = 0.6
@@ -51,7 +54,7 @@ class Options:
     picture: Path | None = None
 
 
-def run_demo(settings: Settings, options: Options, console: Console) -> Summary | None:
+def run_demo(settings: Settings, options: Options, console: Console) -> "Summary | None":
     """Runs a demo to its end, or until `q` or Ctrl-C; a headless one returns its figures.
 
     Raises ShoalError. Whatever happens, all processes are ended.
@@ -104,7 +107,7 @@ class _Performance:
         self._feeding = Once(lambda: options.input.write(settings))
         self._done_after: float | None = None
 
-    def measure(self) -> Summary:
+    def measure(self) -> "Summary":
         """Without a view: waits until everything is done."""
         reported = monotonic()
         while not self._is_done():
@@ -118,6 +121,9 @@ class _Performance:
             self._catch_up()
             self._draw(self._options.picture)
         assert self._done_after is not None
+        # Not before: it loads the compiler of the kernel, and everybody waits for the first change.
+        from streams.demo.summary import summarise
+
         return summarise(self._settings, self._done_after, scrapes, self._manifests.manifests())
 
     def show(self) -> None:
@@ -261,6 +267,6 @@ def _ended_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def summary_json(summary: Summary) -> str:
+def summary_json(summary: "Summary") -> str:
     """The summary as it is written to a file."""
     return msgspec.json.format(msgspec.json.encode(summary), indent=2).decode() + "\n"

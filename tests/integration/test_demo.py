@@ -196,6 +196,16 @@ def test_the_doctor_finds_it_well_but_for_what_is_not_running(played: Played) ->
     assert "start `shoal work`" in told.stdout
 
 
+def test_models_are_listed_and_only_one_that_is_there_can_be_promoted(played: Played) -> None:
+    told = played.shoal("models", "list")
+    assert told.exit_code == 0, told.stderr
+    assert "trained through" in told.stdout
+    assert "behaviour" in told.stdout
+    refused = played.shoal("models", "promote", "churn", "0000")
+    assert refused.exit_code == 2
+    assert "hash 0000: no snapshot begins so" in refused.stderr
+
+
 def test_definitions_come_into_force_with_who_put_them_there(played: Played) -> None:
     told = played.shoal("definitions", "apply", "retail", "--by", "ada")
     assert told.exit_code == 0, told.stderr

@@ -18,7 +18,7 @@ from streams.settings import Settings, load_settings
 
 COMMANDS = {
     "demo", "tail", "profile", "work", "learn", "serve", "simulate", "replay", "doctor", "topics", "broker",
-    "definitions", "audit", "digest", "contracts",
+    "definitions", "models", "audit", "digest", "contracts",
 }  # fmt: skip
 HEAVY = ("rich", "numba", "river", "scipy", "faust", "pydantic", "confluent_kafka", "numpy", "prometheus_client")
 
@@ -74,6 +74,12 @@ def test_help_waits_for_nothing_heavy() -> None:
     ran = subprocess.run([sys.executable, "-c", check], check=True, capture_output=True, text=True)
     assert ran.stdout.splitlines()[-1] == "[]"
     assert "See it" in ran.stdout
+
+
+def test_a_demo_starts_its_processes_before_it_loads_the_kernel() -> None:
+    check = "import sys, streams.demo.main; print([name for name in ('numba', 'scipy', 'river') if name in sys.modules])"
+    ran = subprocess.run([sys.executable, "-c", check], check=True, capture_output=True, text=True)
+    assert ran.stdout.strip() == "[]"
 
 
 def test_options_become_settings(probe: tuple[typer.Typer, list[Settings]]) -> None:
