@@ -15,7 +15,7 @@ from models.taxonomy import Taxonomy
 from streams.broker.protocol import Headers
 from streams.contracts.changes import CE_TYPE, Cause
 from streams.scoring.fragments import Fragments, fragments
-from streams.scoring.render import CHANGE_BYTES, render_changes, render_memberships
+from streams.scoring.render import record_bytes, render_changes, render_memberships
 from streams.scoring.text import starts_of
 
 _json = msgspec.json.Encoder().encode
@@ -55,7 +55,8 @@ class Publisher:
         self._engine, self._taxonomy = engine, taxonomy
         self._made_for: tuple[object, object] = (None, None)
         self._fragments: Fragments
-        self._buffer = np.empty(_AT_ONCE * CHANGE_BYTES, np.uint8)
+        self._record_bytes = 0
+        self._buffer = np.empty(0, np.uint8)
 
     def _prepare(self) -> Fragments:
         """The fragments of those who decide now."""
@@ -63,12 +64,13 @@ class Publisher:
         champions, program = self._made_for
         if champions is not engine.champions or program is not engine.program:
             self._fragments = fragments(engine.champions, engine.program, self._taxonomy)
+            self._record_bytes = record_bytes(self._fragments)
             self._made_for = engine.champions, engine.program
         return self._fragments
 
     def _room(self, text: U1) -> U1:
         """The buffer, large enough for these ids on top of all else."""
-        needed = _AT_ONCE * CHANGE_BYTES + _ESCAPED * len(text)
+        needed = _AT_ONCE * self._record_bytes + _ESCAPED * len(text)
         if len(self._buffer) < needed:
             self._buffer = np.empty(needed, np.uint8)
         return self._buffer

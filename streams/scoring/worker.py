@@ -12,7 +12,7 @@ from models.errors import ShoalError
 from models.taxonomy import Taxonomy
 from streams.broker.protocol import TP, Broker, Connection, Headers, Message
 from streams.clock import Clock
-from streams.errors import Aborted, PoisonError, RestoreError, Unknown
+from streams.errors import Aborted, Fenced, PoisonError, RestoreError, Unknown
 from streams.metrics import Metrics
 from streams.scoring.decode import Bad, Decode
 from streams.scoring.hold import Shelf
@@ -76,6 +76,7 @@ class Worker:
         self._shelf = Shelf(clock)
         self.slots: dict[int, Slot] = {}
         self._open = False
+        self._began_at = 0.0
         self._busy = False
         self._commit_now = False
         self._committed_at = clock.monotonic()
@@ -126,6 +127,12 @@ class Worker:
             self._rewind()
         except Unknown as unknown:
             log.error("nobody knows how the commit ended, so state is restored from the broker: %s", unknown)
+            self._start_over()
+        except Fenced as fenced:
+            # The broker fences whoever holds a transaction open for too long, too: then nobody has taken our place.
+            if self._clock.monotonic() - self._began_at < self._settings.transaction_timeout_ms / 1000:
+                raise
+            log.error("this process was too slow for its transaction, so state is restored from the broker: %s", fenced)
             self._start_over()
 
     def _turn(self) -> None:
@@ -234,10 +241,14 @@ class Worker:
 
     def write(self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers | None = None) -> None:
         """Into the open transaction; opens one if there is none."""
+        self._begin()
+        self.connection.produce(topic, partition, key, value, headers)
+
+    def _begin(self) -> None:
         if not self._open:
             self.connection.begin()
             self._open = True
-        self.connection.produce(topic, partition, key, value, headers)
+            self._began_at = self._clock.monotonic()
 
     def _commit_if_due(self) -> None:
         settings = self._settings
@@ -257,9 +268,7 @@ class Worker:
                     partition.flush()
                     offsets[partition.events_tp] = partition.events_at
                     offsets[partition.commands_tp] = partition.commands_at
-                if not self._open:
-                    self.connection.begin()
-                    self._open = True
+                self._begin()
                 self.connection.commit(offsets)
                 self._open = False
             for partition in dirty:

@@ -34,7 +34,7 @@ def bodies(seed: int = 0) -> dict[Family, Body]:
     ]
 
     def logistic() -> Logistic:
-        return Logistic(mean, scale, rng.normal(0.0, 0.2, COUNT).tolist(), 0.0, 1.0, 0.0, 0.5)
+        return Logistic(mean, scale, rng.normal(0.0, 0.05, COUNT).tolist(), 0.0, 1.0, 0.0, 0.5)
 
     return {
         "behaviour": Behaviour([0.5] * habits, [0.5] * habits, clusters, 0.9),
