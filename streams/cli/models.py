@@ -57,7 +57,10 @@ def list_models(settings: "Settings") -> None:
         table.add_row(name, waits, version, candidate.hash[:12], tested, "", "", candidate.verdict)
     console = Console()
     console.print(f"trained through {moment_words(manifest.epoch)}", highlight=False)
-    console.print(table)
+    if table.row_count:
+        console.print(table)
+    else:
+        console.print("no champion yet, and no candidate: the rules decide alone", highlight=False)
 
 
 @app.command("promote")
