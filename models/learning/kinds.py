@@ -21,7 +21,7 @@ from models.snapshot import Behaviour, Cluster
 FEWEST, MOST = 5, 8
 _POOL: Final = 512
 _POOL_STEP: Final = 64
-_DIGITS: Final = 4
+_DIGITS: Final = 3
 _SLOWEST: Final = 0.006
 """Least step of a centre towards a customer: it forgets over some hundreds of its customers."""
 _FLOOR: Final = 0.1

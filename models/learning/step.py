@@ -64,11 +64,7 @@ class Step:
             self._tally(task, tally)
         self.behaviour, tally = kind_contest.examine(self.behaviour, habits(inputs[fresh]))
         self._tally("behaviour", tally)
-        purchase = self.contests["purchase"]
-        self.worth, spent = self._test_value(self.worth, purchase.champion, batch, inputs)
-        self.worth_challenger, _ = self._test_value(self.worth_challenger, purchase.challenger, batch, inputs)
-        if self.value is not None and spent is not None:
-            self._tally("value", spent)
+        self._test_value(batch, inputs)
 
     def judge(self) -> None:
         """Promotes challengers that have won, drops those that have lost; under `manual` winners wait for a word."""
@@ -160,7 +156,7 @@ class Step:
                 if family == "purchase":
                     challenger = self.contests[family].challenger
                     if challenger is not None and challenger.hash == seat.hash:
-                        self.worth = self.worth_challenger
+                        self.worth = summaries.succeed(self.worth, self.worth_challenger)
                     self.worth_challenger = Worth()
                 self.contests[family] = Contest(champion=seat)
             case "behaviour":
@@ -193,24 +189,33 @@ class Step:
         seat = self._seat("behaviour", body, self.kinds.seen, Score())
         self.behaviour = KindContest(champion=champion, challenger=seat)
 
-    def _test_value(self, worth: Worth, seat: Seat | None, batch: Batch, inputs: F8) -> tuple[Worth, Tally | None]:
-        """Predicted and realised spend of the matured samples with a purchase model, at the factor of the present value model."""
-        rows = batch.labelled
-        if seat is None or not rows.any():
-            return worth, None
-        probabilities = sigmoid(logits(contest.logistic(seat), inputs[rows]))
-        predicted = float(summaries.spend(batch.features[rows], probabilities, self.summary, self.config.horizon_days).sum())
+    def _test_value(self, batch: Batch, inputs: F8) -> None:
+        """Predicted and realised spend of the matured samples, with the purchase champion and with its challenger."""
+        rows, purchase = batch.labelled, self.contests["purchase"]
+        if not rows.any():
+            return
+        mine = self._spend(purchase.champion, batch.features[rows], inputs[rows])
+        theirs = self._spend(purchase.challenger, batch.features[rows], inputs[rows])
         realised = float(batch.spent[rows].sum())
-        factor = self.value.snapshot.body.factor if self.value and isinstance(self.value.snapshot.body, Value) else 1.0
-        tally = Tally(int(rows.sum()), predicted=factor * predicted, realised=realised)
-        return summaries.compare(worth, self.at, predicted, realised), tally
+        if mine is not None:
+            self.worth = summaries.compare(self.worth, self.at, float(mine.sum()), realised)
+        if theirs is not None:
+            beside = 0.0 if mine is None else float(mine.sum())
+            self.worth_challenger = summaries.compare(self.worth_challenger, self.at, float(theirs.sum()), realised, beside)
+        body = self.value.snapshot.body if self.value is not None else None
+        if mine is not None and isinstance(body, Value):
+            self._tally("value", Tally(int(rows.sum()), predicted=body.factor * float(mine.sum()), realised=realised))
+
+    def _spend(self, seat: Seat | None, features: F8, inputs: F8) -> F8 | None:
+        """Spend in the horizon at factor 1, [n], as a purchase model predicts it."""
+        if seat is None:
+            return None
+        probabilities = sigmoid(logits(contest.logistic(seat), inputs))
+        return summaries.spend(features, probabilities, self.summary, self.config.horizon_days)
 
     def _rank_value(self, worth: Worth, seat: Seat | None, features: F8, inputs: F8) -> Worth:
-        if seat is None or not len(features):
-            return worth
-        probabilities = sigmoid(logits(contest.logistic(seat), inputs))
-        horizon = self.config.horizon_days
-        return summaries.rank(worth, 365.0 / horizon * summaries.spend(features, probabilities, self.summary, horizon))
+        spend = self._spend(seat, features, inputs)
+        return worth if spend is None else summaries.rank(worth, 365.0 / self.config.horizon_days * spend)
 
     def _freeze_value(self) -> None:
         """Value goes with the purchase champion: anew when that changed, else when a cycle has passed and it has moved."""

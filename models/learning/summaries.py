@@ -44,12 +44,13 @@ class Summary(msgspec.Struct, frozen=True):
 class Worth(msgspec.Struct, frozen=True):
     """How a purchase model's predicted spend compares with what was spent, fading; and quantiles of value at factor 1.
 
-    `n`: customers behind the quantiles.
+    `beside`: what the champion predicted for the same samples, for a challenger. `n`: customers behind the quantiles.
     """
 
     at: int = 0
     predicted: float = 0.0
     realised: float = 0.0
+    beside: float = 0.0
     n: float = 0.0
     quantiles: list[float] = []
 
@@ -90,11 +91,29 @@ def seen(summary: Summary) -> int:
     return sum(middle.n for middle in summary.middles)
 
 
-def compare(worth: Worth, at: int, predicted: float, realised: float) -> Worth:
-    """After an epoch's matured samples: sums of predicted (factor 1) and realised spend."""
+def compare(worth: Worth, at: int, predicted: float, realised: float, beside: float = 0.0) -> Worth:
+    """After an epoch's matured samples: sums of predicted (factor 1) and realised spend, and of the champion's prediction."""
     fade = 0.5 ** ((at - worth.at) / _HALF_LIFE_MS)
     return msgspec.structs.replace(
-        worth, at=at, predicted=worth.predicted * fade + predicted, realised=worth.realised * fade + max(realised, 0.0)
+        worth,
+        at=at,
+        predicted=worth.predicted * fade + predicted,
+        realised=worth.realised * fade + max(realised, 0.0),
+        beside=worth.beside * fade + beside,
+    )
+
+
+def succeed(champion: Worth, challenger: Worth) -> Worth:
+    """What a challenger takes over as it becomes champion.
+
+    Spend has a heavy tail, and a challenger has seen weeks of it at most: so it inherits the champion's long comparison,
+    rescaled by what the two predicted for the same samples, which hardly varies.
+    """
+    if champion.predicted <= 0.0 or challenger.beside <= 0.0:
+        return challenger
+    predicted = champion.predicted * challenger.predicted / challenger.beside
+    return msgspec.structs.replace(
+        champion, predicted=predicted, n=challenger.n, quantiles=challenger.quantiles or champion.quantiles
     )
 
 

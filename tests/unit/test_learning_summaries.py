@@ -140,3 +140,11 @@ def test_drift_is_seen_when_losses_rise_and_not_while_they_wander() -> None:
     assert 120 <= alarms[0][0] < 155
     assert watch.standing() == {"churn": False}
     assert DriftWatch().update({"churn": Tally(3, log_loss=90.0), "behaviour": Tally(90, inertia=5.0)}) == []
+
+
+def test_a_challenger_inherits_the_long_comparison_rescaled_to_what_it_predicts() -> None:
+    champion = summaries.Worth(at=5, predicted=1_000.0, realised=1_500.0, n=9.0, quantiles=[1.0, 2.0])
+    challenger = summaries.Worth(at=5, predicted=60.0, realised=20.0, beside=50.0, n=4.0, quantiles=[1.5, 2.5])
+    heir = summaries.succeed(champion, challenger)
+    assert (heir.predicted, heir.realised, heir.quantiles) == (1_200.0, 1_500.0, [1.5, 2.5])
+    assert summaries.succeed(summaries.Worth(), challenger) == challenger
