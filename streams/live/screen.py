@@ -107,7 +107,8 @@ def _figure(number: str, what: str) -> Text:
 def _progress(traffic: Traffic, width: int) -> Text | None:
     if not traffic.expected:
         return None
-    share = min(1.0, traffic.events / traffic.expected)
+    done = traffic.events + traffic.duplicates + traffic.dead_letters
+    share = min(1.0, done / traffic.expected)
     bar = _bar(share, width - 14, "cyan", track=True)
     return Text.assemble(bar, (f" {100 * share:3.0f} % ", _QUIET))
 
@@ -217,7 +218,7 @@ def _models_panel(models: Sequence[Model]) -> RenderableType:
     table = Table(box=None, expand=True, padding=(0, 1, 0, 0), header_style=_QUIET)
     table.add_column("model", width=9, no_wrap=True)
     table.add_column("champion", width=8, no_wrap=True)
-    for heading, columns in (("tested on", 9), ("AUC", 5), ("log loss", 8)):
+    for heading, columns in (("tested", 7), ("AUC", 5), ("log loss", 8)):
         table.add_column(heading, width=columns, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True, overflow="ellipsis", ratio=1)
     for model in models:
