@@ -80,7 +80,8 @@ def begin(settings: Settings) -> None:
             _tolerate(future, KafkaError.UNKNOWN_TOPIC_OR_PART)
         _pause(deadline, f"topics {', '.join(there)} are still there")
     group = settings.group_name()
-    while (why := _tolerate(client.delete_consumer_groups([group])[group], _NO_GROUP, *_NOT_YET)) in _NOT_YET:
+    while group in [known.group_id for known in client.list_consumer_groups(request_timeout=10).result().valid]:
+        why = _tolerate(client.delete_consumer_groups([group])[group], _NO_GROUP, *_NOT_YET)
         _pause(deadline, f"group {group} cannot be removed (error {why})")
     create_topics(settings)
 
