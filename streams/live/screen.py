@@ -97,7 +97,7 @@ def _phase(screen: Screen) -> str:
         case Phase.RUNNING:
             return screen.input
         case Phase.DONE:
-            return f"{screen.input}: all of it is through"
+            return f"{screen.input}: done"
 
 
 def _figure(number: str, what: str) -> Text:
@@ -188,7 +188,7 @@ def _changes_panel(changes: Sequence[Change], width: int, rows: int) -> Renderab
 
 def _change_line(change: Change) -> Text:
     colour = COLOURS.get(change.segmentation, "white")
-    line = Text.assemble((f"{day(change.at):>6}", _QUIET), "  customer ", (shown(change.customer_id), "bold"), "  ")
+    line = Text.assemble("customer ", (shown(change.customer_id), "bold"), "  ")
     line.append(change.segmentation, style=colour)
     if change.previous is not None:
         line.append(f"  {shown(change.previous.name)}")
@@ -202,12 +202,9 @@ def _change_line(change: Change) -> Text:
 
 def _why_line(change: Change, width: int) -> Text:
     """The strongest reasons, as many as fit; at least one."""
+    told = [reason_words(reason) for reason in change.reasons] or ["first seen"]
     # Before the first champion the rules decide alone.
-    line = "        rules: " if change.model is None else "        because "
-    told = [reason_words(reason) for reason in change.reasons]
-    if not told:
-        return Text("        first seen", style=_QUIET)
-    line += told[0]
+    line = f"{day(change.at):>6}  " + ("rules: " if change.model is None else "because " if change.reasons else "") + told[0]
     for reason in told[1:]:
         if len(line) + 2 + len(reason) <= width:
             line += f"; {reason}"

@@ -150,7 +150,7 @@ def test_the_picture_shows_the_last_frame(played: Played) -> None:
     text = played.picture.read_text().replace("&#160;", " ")
     assert ">lifecycle" in text
     assert re.search(rf">{CUSTOMERS}<.*> customers<", text)
-    assert "all of it is through" in text
+    assert "orders.csv: done" in text
 
 
 def test_tail_tells_every_change_once(played: Played) -> None:
