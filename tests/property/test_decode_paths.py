@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from typing import Any
 
 import numpy as np
-import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -103,7 +103,7 @@ def _pairs(draw: st.DrawFn) -> Pair:
     body: dict[str, Any] = draw(_bodies)
     name = body.get("userId") or body.get("anonymousId")
     key = draw(_names).encode() if choice == 2 or not isinstance(name, str) else name.encode()
-    return key, orjson.dumps(body)
+    return key, json.dumps(body, ensure_ascii=draw(st.booleans())).encode()
 
 
 def _run(pairs: list[Pair]) -> Decoded:
