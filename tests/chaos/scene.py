@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 
 import msgspec
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from streams.contracts.keys import manifest_key
 from streams.errors import ShoalError
@@ -18,12 +18,18 @@ from streams.settings import Settings
 from tests.chaos.crew import LEARNER, Crew
 from tests.chaos.line import Line
 from tests.chaos.markers import aborted_transactions
-from tests.chaos.outcome import Outcome, entries, outcome, read_topic
+from tests.chaos.outcome import Outcome, outcome, read_topic
 from tests.chaos.schedule import Fault, Schedule
 from tests.chaos.site import Site, begin, pour
 
 _WITHIN_S = 240.0
 _LOOK_S = 0.05
+_COORDINATOR_COMES = (
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError._TIMED_OUT,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +139,7 @@ class _Share:
                 "isolation.level": "read_uncommitted",
             }
         )
+        self._last = 0.0
         self._ends = {
             (settings.topic(name), partition): len(held)
             for name, partitions in (("events", line.events), ("commands", line.commands))
@@ -140,9 +147,14 @@ class _Share:
         }
 
     def __call__(self) -> float:
-        found = self._consumer.committed([TopicPartition(*place) for place in self._ends], 10)
-        done = sum(max(0, one.offset) for one in found)
-        return done / sum(self._ends.values())
+        try:
+            found = self._consumer.committed([TopicPartition(*place) for place in self._ends], 10)
+        except KafkaException as raised:
+            if raised.args[0].code() not in _COORDINATOR_COMES:
+                raise
+            return self._last
+        self._last = sum(max(0, one.offset) for one in found) / sum(self._ends.values())
+        return self._last
 
     def close(self) -> None:
         self._consumer.close()
@@ -188,6 +200,3 @@ def reprocessed(settings: Settings) -> int:
         if stretch:
             total += stretch[-1] - stretch[0] + 1
     return total
-
-
-__all__ = ["Scene", "Tally", "entries", "progress", "reprocessed"]
