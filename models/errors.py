@@ -1,10 +1,10 @@
 """The root of Shoal's exceptions, and those that the pure half raises.
 
-    ShoalError
-      DefinitionsError   a definitions or taxonomy file that cannot be used; lists every fault
-      SnapshotError      a model snapshot or manifest that cannot be used; lists every fault
-      LayoutError        state bytes of another layout
-      SequenceError      samples that came twice, incompletely or out of order
+ShoalError
+  DefinitionsError   a definitions or taxonomy file that cannot be used; lists every fault
+  SnapshotError      a model snapshot or manifest that cannot be used; lists every fault
+  LayoutError        state bytes of another layout
+  SequenceError      samples that came twice, incompletely or out of order
 """
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from time import monotonic, time
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ from streams.contracts.changes import CustomerSegments
 from streams.errors import PoisonError
 from streams.settings import Settings
 from streams.views.answers import Position
+from streams.views.changelog import app_id
 from streams.views.credentials import broker_credentials
 from streams.views.errors import ViewsError
 from streams.views.flows import Flows, Moved
@@ -27,33 +29,26 @@ from streams.views.transport import Consumer, Transport, WholeAssignment
 STORE_EVERY = 0.5
 """Seconds between two writes of the flows that changed; after a crash that much is read again."""
 
+SILENT_AFTER = 5.0
+"""Seconds without an answer after which the broker is taken to be away."""
+
 _STORE_AGAIN = 5.0
 _LOOK_EVERY = 0.02
 _WATCH_EVERY = 1.0
 
-SILENT_AFTER = 5.0
-"""Seconds without an answer after which the broker is taken to be away."""
-
-
 log = logging.getLogger(__name__)
 
 
-def app_id(settings: Settings) -> str:
-    """Names the app, and begins the names of its changelog topics."""
-    return f"{settings.prefix}views"
-
-
-def flows_changelog(settings: Settings) -> str:
-    """Full name of the topic that the stored hours of flows are recovered from."""
-    return f"{app_id(settings)}-flows-changelog"
-
-
 class ViewsApp(faust.App):
-    """Keeps `memberships` and `flows` true to their topics; `failure` is what ended it, if it could not go on."""
+    """Keeps `memberships` and `flows` true to their topics; `failed` gets what keeps it from going on, if anything.
+
+    `ready_after`: seconds from the start until the tables were rebuilt. Several apps of one prefix do not disturb each
+    other: each reads everything, and what they store of a flow is the same.
+    """
 
     logger = logging.getLogger("faust.app")
 
-    def __init__(self, settings: Settings, **options: Any) -> None:
+    def __init__(self, settings: Settings) -> None:
         super().__init__(
             app_id(settings),
             broker=[f"kafka://{server.strip()}" for server in settings.bootstrap_servers.split(",")],
@@ -71,7 +66,6 @@ class ViewsApp(faust.App):
             Monitor=Quiet,
             TableManager=PromptTables,
             PartitionAssignor=WholeAssignment,
-            **options,
         )
         self.transport = Transport(self.conf.broker_consumer, self)
         self.memberships = Memberships()
@@ -122,6 +116,11 @@ class ViewsApp(faust.App):
         answered = cast(Consumer, self.consumer).answered_at()
         return 0.0 if answered is None else max(0.0, time() - answered)
 
+    async def on_start(self) -> None:
+        """Starts the table that Faust's manager does not know: it has no changelog of its own."""
+        await super().on_start()
+        await self.add_runtime_dependency(self.customers)
+
     async def on_started(self) -> None:
         """Once everything runs: watches for the end of the rebuilding, and stores flows."""
         await super().on_started()
@@ -171,7 +170,7 @@ class ViewsApp(faust.App):
         if customer.customer_id != customer_id:
             raise ValueError("the key is not the customer_id in the record")
         self.memberships.apply(customer)
-        self.customers[customer_id] = self._packing.pack(message.value)
+        self.customers[customer_id] = self._packing.pack(message.value, message.key)
 
     async def _follow_changes(self, stream: faust.StreamT[bytes]) -> None:
         async for event in stream.events():
@@ -195,10 +194,17 @@ class ViewsApp(faust.App):
         self.flows.take_back(self.stored_flows.data)
 
     async def _become_ready(self) -> None:
-        """Ready when all that was committed when the app started is in the tables."""
-        self._ends = dict(await self.consumer.highwaters(*self.starts()))
+        """Ready when all that was committed when the first answers came is in the tables."""
+        consumer, sources = cast(Consumer, self.consumer), self.starts()
+        # What a fetch says of the end is true on all brokers; asked for it alone, the embedded one says 0 at times.
+        while not consumer.handed_over.keys() >= sources.keys():
+            if self.should_stop:
+                return
+            await self.sleep(_LOOK_EVERY)
+        self._ends = {tp: consumer.handed_over[tp][1] for tp in sources}
+        first = await self.consumer.earliest_offsets(*self._partitions(self._changes))
         try:
-            await self._check_positions()
+            self._check_positions(sources, first)
         except ViewsError as error:
             await self._on_agent_error(None, error)
             return
@@ -208,6 +214,22 @@ class ViewsApp(faust.App):
             await self.sleep(_LOOK_EVERY)
         self.ready_after = monotonic() - self._began
         log.info("ready after %.1f s: %d customers", self.ready_after, len(self.memberships))
+
+    def _check_positions(self, sources: Mapping[TP, int], first: Mapping[TP, int]) -> None:
+        """The positions that the flows were stored with must lie in the topic. Raises ViewsError."""
+        for tp in self._partitions(self._changes):
+            position, end = sources[tp], self._ends[tp]
+            if position > end:
+                raise ViewsError(
+                    f"the flows were counted up to offset {position} of {tp.topic}[{tp.partition}], which ends at {end}: "
+                    f"that topic was made anew. Delete {self.stored_flows.changelog_topic_name} and start again; the "
+                    "flows are then counted from the new topic"
+                )
+            if 0 < position < first[tp]:
+                log.warning(
+                    "flows miss the changes from %d to %d of %s[%d]: the topic has dropped them while no views ran",
+                    position, first[tp] - 1, tp.topic, tp.partition,
+                )  # fmt: skip
 
     async def _watch_broker(self) -> None:
         """Tells when the broker falls silent, and when it answers again; aiokafka tries by itself all the time."""
@@ -220,23 +242,6 @@ class ViewsApp(faust.App):
             elif silent and seconds < SILENT_AFTER:
                 log.warning("a Kafka broker answers again at %s", self._brokers)
             silent = seconds >= SILENT_AFTER
-
-    async def _check_positions(self) -> None:
-        """The positions that the flows were stored with must lie in the topic. Raises ViewsError."""
-        first = await self.consumer.earliest_offsets(*self._partitions(self._changes))
-        for tp in self._partitions(self._changes):
-            position = self.flows.next_offset(tp.partition)
-            if position > self._ends[tp]:
-                raise ViewsError(
-                    f"the flows were counted up to offset {position} of {tp.topic}[{tp.partition}], which ends at "
-                    f"{self._ends[tp]}: that topic was made anew. Delete {self.stored_flows.changelog_topic_name} and "
-                    "start again; the flows are then counted from the new topic"
-                )
-            if 0 < position < first[tp]:
-                log.warning(
-                    "flows miss the changes from %d to %d of %s[%d]: the topic has dropped them while no views ran",
-                    position, first[tp] - 1, tp.topic, tp.partition,
-                )  # fmt: skip
 
     async def _keep_storing(self) -> None:
         while not self.should_stop:
@@ -272,5 +277,5 @@ class ViewsApp(faust.App):
 def _poison(message: Message, error: Exception) -> PoisonError:
     return PoisonError(
         f"the record at {message.topic}[{message.partition}] offset {message.offset} cannot be used: {error}. "
-        "It was not written by this version of Shoal: see which producer writes to this topic"
+        "No worker of this version of Shoal writes such a record: see who else writes to this topic"
     )

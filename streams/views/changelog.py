@@ -9,33 +9,46 @@ from streams.errors import TopicError
 from streams.settings import Settings
 from streams.topics import ANSWER_WITHIN, admin, partition_counts, require_topics
 
-FLOWS = "views-flows-changelog"
-"""Without the prefix. Faust makes the name of the app's id and the table's name."""
-
+_COMPACTED = {"cleanup.policy": "compact"}
 _SMALL = {"segment.bytes": str(16 << 20), "min.cleanable.dirty.ratio": "0.2"}
+
+
+def app_id(settings: Settings) -> str:
+    """Names the Faust app, and so begins the names of its changelog topics."""
+    return f"{settings.prefix}views"
+
+
+def flows_changelog(settings: Settings) -> str:
+    """Full name of the topic that the stored hours of flows are recovered from, as Faust makes it."""
+    return f"{app_id(settings)}-flows-changelog"
 
 
 def prepare_topics(settings: Settings) -> None:
     """Checks Shoal's topics and makes the flows' changelog if it is missing. Raises TopicError, BrokerError."""
     require_topics(settings)
-    client = admin(settings)
-    name = settings.topic(FLOWS)
-    found = partition_counts(settings, client).get(name)
+    name = flows_changelog(settings)
+    found = partition_counts(settings).get(name)
     if found is None:
-        for config in ({"cleanup.policy": "compact", **_SMALL}, {"cleanup.policy": "compact"}):
-            topic = NewTopic(name, settings.partitions, settings.replication, config=config)
-            try:
-                client.create_topics([topic], request_timeout=ANSWER_WITHIN)[name].result()
-            except KafkaException as error:
-                if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
-                    return
-                if error.args[0].code() != KafkaError.INVALID_CONFIG:
-                    raise TopicError(f"the broker refused to make topic {name}: {error.args[0].str()}") from error
-            else:
-                return
-        raise TopicError(f"the broker refused to make topic {name} with cleanup.policy=compact")
-    if found != settings.partitions:
+        # A managed broker may not know a tuning: the topic is good without.
+        if not _made(settings, name, _COMPACTED | _SMALL) and not _made(settings, name, _COMPACTED):
+            raise TopicError(f"the broker refused to make topic {name} with cleanup.policy=compact")
+    elif found != settings.partitions:
         raise TopicError(
             f"topic {name} has {found} partitions where {settings.partitions} are needed: delete it, the views make it "
             "anew and count the flows again from segment-changes"
         )
+
+
+def _made(settings: Settings, name: str, config: dict[str, str]) -> bool:
+    """Whether the topic is there now; False when the broker does not take the configuration."""
+    topic = NewTopic(name, settings.partitions, settings.replication, config=config)
+    client = admin(settings)
+    try:
+        client.create_topics([topic], request_timeout=ANSWER_WITHIN)[name].result()
+    except KafkaException as error:
+        code = error.args[0].code()
+        if code in (KafkaError.INVALID_CONFIG, KafkaError.POLICY_VIOLATION):
+            return False
+        if code != KafkaError.TOPIC_ALREADY_EXISTS:
+            raise TopicError(f"the broker refused to make topic {name}: {error.args[0].str()}") from error
+    return True

@@ -22,10 +22,10 @@ class Packing:
         self._dictionary = b""
         self._primed: zlib._Compress | None = None
 
-    def pack(self, value: bytes) -> bytes:
-        """The value made small."""
+    def pack(self, value: bytes, secret: bytes) -> bytes:
+        """The value made small. `secret` is left out of the dictionary, which outlives the value: the customer's id."""
         if self._primed is None:
-            self._learn(value)
+            self._learn(value.replace(secret, b"") if secret else value)
             return _PLAIN + value
         compressor = self._primed.copy()
         return _PACKED + compressor.compress(value) + compressor.flush()
@@ -36,8 +36,8 @@ class Packing:
             return packed[1:]
         return zlib.decompressobj(_WINDOW, self._dictionary).decompress(packed[1:])
 
-    def _learn(self, value: bytes) -> None:
-        self._first.append(value)
+    def _learn(self, example: bytes) -> None:
+        self._first.append(example)
         if len(self._first) == _FIRST:
             self._dictionary = b"".join(self._first)[-(1 << -_WINDOW) :]
             self._primed = zlib.compressobj(_LEVEL, zlib.DEFLATED, _WINDOW, _MEMORY, zlib.Z_DEFAULT_STRATEGY, self._dictionary)

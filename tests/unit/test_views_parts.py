@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 @given(st.lists(st.binary(max_size=600), max_size=12))
 def test_packed_values_come_out_as_they_went_in(values: list[bytes]) -> None:
     packing = Packing()
-    packed = [packing.pack(value) for value in values]
+    packed = [packing.pack(value, b"") for value in values]
     assert [packing.unpack(each) for each in packed] == values
 
 
@@ -53,8 +53,17 @@ def test_records_that_are_alike_take_a_fraction_of_their_size() -> None:
             "0123abcd",
         )
         records.append(msgspec.json.encode(customer))
-    packed = [packing.pack(each) for each in records]
+    packed = [packing.pack(each, b"c-") for each in records]
     assert sum(map(len, packed[4:])) < sum(map(len, records[4:])) / 4
+
+
+def test_no_customer_stays_in_the_dictionary() -> None:
+    packing = Packing()
+    for number in range(9):
+        packing.pack(b'{"customer_id":"secret-%d","at":"now"}' % number, b"secret-%d" % number)
+    kept = [value for value in vars(packing).values() if isinstance(value, bytes)]
+    assert kept
+    assert not any(b"secret" in value for value in kept)
 
 
 def test_an_open_broker_needs_no_credentials() -> None:
