@@ -111,7 +111,10 @@ def _segments(s: int, champions: Champions, program: Program, taxonomy: Taxonomy
         for slug, name in zip(taxonomy.categories, taxonomy.category_names, strict=False):
             known.append((f"loves:{slug}", template.format(category=name)))
     else:
-        known = [(key, name or key) for key, name in zip(program.keys[s], program.names[s], strict=True)]
+        known = [
+            (key, name or key.removesuffix(":*").capitalize())
+            for key, name in zip(program.keys[s], program.names[s], strict=True)
+        ]
     # A change of definitions may leave customers in a segment that is no more, until it moves them.
     return known + [(f"{SEGMENTATION_NAMES[s]}-{i}", f"Former segment {i}") for i in range(len(known), IDS)]
 

@@ -46,6 +46,7 @@ class Library:
     topic: str
     manifests: dict[int, Held] = field(default_factory=dict)
     refused: int = 0
+    refused_definitions: int = 0
     active_definitions: str | None = None
     _snapshots: dict[str, bytes] = field(default_factory=dict)
     _definitions: dict[str, bytes] = field(default_factory=dict)
@@ -66,7 +67,10 @@ class Library:
             try:
                 self._take(message)
             except ShoalError as error:
-                self.refused += 1
+                if (message.key() or b"").startswith((DEFINITIONS, DEFINITIONS_IN_FORCE)):
+                    self.refused_definitions += 1
+                else:
+                    self.refused += 1
                 log.error("refused %s at offset %d: %s", self.topic, message.offset(), error)
         return bool(messages)
 

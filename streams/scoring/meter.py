@@ -65,7 +65,8 @@ class Meter:
             self._count(counts)
         m.customers.set(sum(len(partition.engine.table) for partition in partitions))
         m.snapshots_refused.inc(library.refused)
-        library.refused = 0
+        m.definitions_refused.inc(library.refused_definitions)
+        library.refused = library.refused_definitions = 0
         swept = max((partition.cursor.swept for partition in partitions), default=-1)
         if swept >= 0:
             m.event_time_seconds.set(swept / 1000)
@@ -82,6 +83,8 @@ class Meter:
         m.no_message_id.inc(counts.no_message_id)
         m.samples.inc(counts.samples)
         m.sweep_rows.inc(counts.swept_rows)
+        for seconds in counts.sweep_seconds:
+            m.sweep_seconds.observe(seconds)
         m.flaps.inc(counts.flaps)
         for kind, count in counts.dead.items():
             m.dead_letters.labels(kind).inc(count)
@@ -99,6 +102,14 @@ class Meter:
         """A transaction was given up."""
         self._arrivals.clear()
         self._metrics.transactions_aborted.inc()
+
+    def lag(self, partition: int, records: int) -> None:
+        """So many records of `events` are not read yet."""
+        self._metrics.consumer_lag.labels(str(partition)).set(max(0, records))
+
+    def restored(self, seconds: float) -> None:
+        """A partition is whole again after so long."""
+        self._metrics.restore_seconds.observe(seconds)
 
     def rebalanced(self) -> None:
         """Partitions were assigned."""

@@ -55,6 +55,7 @@ class Counts:
     flaps: int = 0
     samples: int = 0
     swept_rows: int = 0
+    sweep_seconds: list[float] = field(default_factory=list)
     dead: Counter[str] = field(default_factory=Counter)
     changes: Counter[str] = field(default_factory=Counter)
     unknown: Counter[str] = field(default_factory=Counter)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 import msgspec
@@ -46,6 +47,14 @@ def sweep(partition: Partition, at: int, plan: Plan) -> bool:
     If not, the transaction is full: commit, then call again. Events of the partition wait meanwhile, so that the order of
     customers stays.
     """
+    start = time.perf_counter()
+    done = _stretch(partition, at, plan)
+    partition.counts.sweep_seconds.append(time.perf_counter() - start)
+    return done
+
+
+def _stretch(partition: Partition, at: int, plan: Plan) -> bool:
+    """As much of the sweep as a transaction holds; gives whether it is finished and marked."""
     cursor, engine = partition.cursor, partition.engine
     if cursor.sweeping != at:
         partition.note("sweep", at=at)

@@ -12,7 +12,7 @@ from models.errors import ShoalError
 from models.taxonomy import Taxonomy
 from streams.broker.protocol import TP, Broker, Connection, Headers, Message
 from streams.clock import Clock
-from streams.errors import Aborted, Fenced, PoisonError, RestoreError, Unknown
+from streams.errors import Aborted, BrokerError, Fenced, PoisonError, RestoreError, Unknown
 from streams.metrics import Metrics
 from streams.scoring.decode import Bad, Decode
 from streams.scoring.hold import Shelf
@@ -32,6 +32,7 @@ _MOST_TOUCHED = 50_000
 _INBOX_BATCHES = 3
 _POLL_SECONDS = 0.005
 _LIBRARY_SECONDS = 0.05
+_LAG_SECONDS = 5.0
 
 
 @dataclass(slots=True)
@@ -44,6 +45,7 @@ class Slot:
     running: bool = False
     paused: set[TP] = field(default_factory=set)
     one_by_one_until: int = -1
+    assigned_at: float = 0.0
 
 
 class Worker:
@@ -76,7 +78,7 @@ class Worker:
         self._shelf = Shelf(clock)
         self.slots: dict[int, Slot] = {}
         self._open = False
-        self._began_at = 0.0
+        self._began_at = self._lag_at = 0.0
         self._busy = False
         self._commit_now = False
         self._committed_at = clock.monotonic()
@@ -275,6 +277,20 @@ class Worker:
                 partition.forget()
             self._meter.committed(self._clock.now_ms(), [slot.partition for slot in self.slots.values()], self.library)
         self._committed_at = self._clock.monotonic()
+        if self._committed_at - self._lag_at > _LAG_SECONDS:
+            self._lag_at = self._committed_at
+            self._look_at_lag()
+
+    def _look_at_lag(self) -> None:
+        """Asks the broker how far the inputs reach; while it is away the lag stays what it was."""
+        for slot in self.slots.values():
+            if slot.running:
+                try:
+                    _, end = self.connection.watermarks(slot.partition.events_tp)
+                except BrokerError as error:
+                    log.debug("the lag of partition %d is unknown: %s", slot.partition.number, error)
+                    return
+                self._meter.lag(slot.partition.number, end - slot.partition.events_at)
 
     def _rewind(self, gone: Collection[int] = ()) -> None:
         """Gives the transaction up: state as at the last commit, and its input again, but for partitions that go."""
@@ -320,6 +336,7 @@ class Worker:
                 held = self._shelf.take(tp.partition, self._restorer.watermarks(TP(self.topics.state, tp.partition))[0])
                 if held is not None:
                     slot.partition = held.partition
+                slot.assigned_at = self._clock.monotonic()
                 self._restorer.begin(slot.partition, None if held is None else held.changelog_at)
         self._meter.owns(len(self.slots))
 
@@ -361,6 +378,7 @@ class Worker:
             self.connection.seek(tp, offset)
         self.connection.resume(pair)
         slot.running = True
+        self._meter.restored(self._clock.monotonic() - slot.assigned_at)
         log.info("partition %d runs from offset %d with %d customers", partition.number, at[0], len(partition.engine.table))
 
     def _adopt_restored(self, partition: Partition) -> None:
