@@ -1,5 +1,7 @@
 """Making and checking topics on both kinds of broker."""
 
+import time
+
 import pytest
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType  # type: ignore[attr-defined]
 
@@ -19,8 +21,12 @@ def make(broker: str, name: str, partitions: int, **config: str) -> None:
 
 
 def remove(broker: str, name: str) -> None:
+    """Returns when the broker does not list it any more."""
     client = AdminClient({"bootstrap.servers": broker})
     client.delete_topics([name])[name].result(10)
+    deadline = time.monotonic() + 10
+    while name in client.list_topics(timeout=5).topics and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def test_all_topics_are_made_once_and_found_good(broker: str, prefix: str) -> None:
@@ -39,8 +45,17 @@ def test_every_missing_topic_is_named_with_what_to_do(broker: str, prefix: str) 
     settings = settings_for(broker, prefix)
     faults = check_topics(settings)
     assert faults == [f"topic {prefix}{topic.name} is missing: run `shoal topics create`" for topic in TOPICS]
+    with pytest.raises(TopicError, match=r"none of the topics is there, .*: run `shoal topics create`"):
+        require_topics(settings)
+
+
+def test_what_is_wrong_is_raised_with_every_fault(broker: str, prefix: str) -> None:
+    make(broker, f"{prefix}models", 2, cleanup_policy="compact")
+    settings = settings_for(broker, prefix, partitions=2)
     with pytest.raises(TopicError) as raised:
         require_topics(settings)
+    faults = check_topics(settings)
+    assert len(faults) == len(TOPICS)
     assert all(fault in str(raised.value) for fault in faults)
 
 
