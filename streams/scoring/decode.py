@@ -24,6 +24,9 @@ from streams.scoring.events import EventLike, decoder, field_of
 
 MAX_KEY_BYTES = 256
 _TOO_LATE = 7_258_118_400_000  # 2200-01-01, ms
+_MOST_NESTED = 500
+"""Deeper JSON is refused. The decoder's own limit depends on Python's version and on how deep the caller's stack is, so that
+it would be taken in one process and refused in another."""
 _ORDER, _REFUND = BEHAVIOURS.index("order"), BEHAVIOURS.index("refund")
 _UNSEEN = CATEGORY_SLOTS - 1
 _NONE = 255
@@ -89,7 +92,8 @@ class Decode:
         values = [m.value() for m in messages]
         keys = [m.key() for m in messages]
         try:
-            if max(map(len, values)) > self._max_bytes:  # type: ignore[arg-type]
+            longest = max(map(len, values))  # type: ignore[arg-type]
+            if longest > self._max_bytes or (longest > _MOST_NESTED and any(map(_too_deep, values))):  # type: ignore[arg-type]
                 return self._slowly(keys, values)
             events = [self._decode(value) for value in values]  # type: ignore[arg-type]
             ids = [e.userId or e.anonymousId for e in events]
@@ -105,7 +109,7 @@ class Decode:
                 return self._slowly(keys, values)
             if times.max() >= _TOO_LATE:
                 return self._slowly(keys, values)
-        except (msgspec.DecodeError, UnicodeError, RecursionError, TypeError):
+        except (msgspec.DecodeError, UnicodeError, TypeError):
             return self._slowly(keys, values)
         return self._columns(np.arange(len(events)), keys, events, times, np.zeros(len(events), np.int64), ())  # type: ignore[arg-type]
 
@@ -133,14 +137,14 @@ class Decode:
             raise _Refused("no_value", "the record has no value; an event is a JSON object")
         if len(value) > self._max_bytes:
             raise _Refused("too_large", f"the value has {len(value)} bytes; at most {self._max_bytes} are taken")
+        if _too_deep(value):
+            raise _Refused("not_json", "nested too deeply to be read")
         try:
             event = self._decode(value)
         except msgspec.ValidationError as error:
             raise _Refused(_kind(str(error)), f"not an event: {error}") from error
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise _Refused("not_json", f"not JSON in UTF-8: {error}") from error
-        except RecursionError as error:
-            raise _Refused("not_json", "nested too deeply to be read") from error
         customer = event.userId or event.anonymousId
         if not customer:
             raise _Refused("no_id", "neither userId nor anonymousId is there")
@@ -205,6 +209,15 @@ class Decode:
 
 def _bytes(text: str) -> U1:
     return np.frombuffer(text.encode("ascii"), np.uint8)
+
+
+def _too_deep(value: bytes) -> bool:
+    """Whether brackets nest deeper than _MOST_NESTED; those inside strings count too."""
+    if len(value) <= _MOST_NESTED or value.count(b"[") + value.count(b"{") <= _MOST_NESTED:
+        return False
+    text = np.frombuffer(value, np.uint8)
+    opens, closes = (text == ord("[")) | (text == ord("{")), (text == ord("]")) | (text == ord("}"))
+    return bool(np.cumsum(opens.astype(np.int64) - closes).max() > _MOST_NESTED)
 
 
 def _kind(message: str) -> str:
