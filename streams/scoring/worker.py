@@ -396,6 +396,9 @@ class Worker:
         if cursor.definitions:
             program = self._program if self._program.hash == cursor.definitions else self.library.program(cursor.definitions)
             if program is None:
+                self.library.open()
+                program = self.library.program(cursor.definitions)
+            if program is None:
                 raise _missing(partition, f"definitions {cursor.definitions[:12]}", self.topics.models)
             partition.engine.adopt(program=program)
 
