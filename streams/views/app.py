@@ -22,12 +22,13 @@ from streams.views.errors import ViewsError
 from streams.views.flows import Flows, Moved
 from streams.views.memberships import Memberships
 from streams.views.packing import Packing
+from streams.views.recovery import PromptTables
 from streams.views.sensor import Quiet
-from streams.views.tables import FlowTable, PromptTables, SourceTable
+from streams.views.tables import FlowTable, SourceTable
 from streams.views.transport import Consumer, Transport, WholeAssignment
 
-STORE_EVERY = 0.5
-"""Seconds between two writes of the flows that changed; after a crash that much is read again."""
+STORE_EVERY = 10.0
+"""Seconds between two writes of the hours that changed, each whole; after a crash that much is read again."""
 
 SILENT_AFTER = 5.0
 """Seconds without an answer after which the broker is taken to be away."""

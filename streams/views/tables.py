@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import faust
-from faust.tables import TableManager
 
 from streams.views.flows import Flows
 
@@ -97,14 +96,3 @@ class FlowTable(faust.Table[Any, Any]):
     async def _settled(self) -> None:
         sent, self._sent = self._sent, []
         await asyncio.gather(*sent)
-
-
-class PromptTables(TableManager):
-    """Faust's table manager without the second that it sleeps before its tables start."""
-
-    logger = _STARTS_AND_STOPS
-
-    async def on_start(self) -> None:
-        """All tables are declared before the app starts, so there is nothing to wait for."""
-        await self._update_channels()
-        await self.recovery.start()

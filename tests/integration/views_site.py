@@ -170,8 +170,11 @@ class Serving:
 
 
 @contextmanager
-def serving(settings: Settings, folder: Path) -> Iterator[Serving]:
-    """`shoal serve` with these settings, killed at the end if it still runs."""
+def serving(settings: Settings, folder: Path, store_every: float | None = None) -> Iterator[Serving]:
+    """`shoal serve` with these settings, killed at the end if it still runs.
+
+    `store_every`: seconds between two writes of the flows, where a test cannot wait for the usual time.
+    """
     port = free_port()
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("SHOAL_")},
@@ -182,7 +185,8 @@ def serving(settings: Settings, folder: Path) -> Iterator[Serving]:
     }
     log = folder / "serve.log"
     with log.open("ab") as output:
-        command = [sys.executable, "-c", "from streams.cli.main import main; main()", "serve"]
+        impatience = f"import streams.views.app as app; app.STORE_EVERY = {store_every}; " if store_every else ""
+        command = [sys.executable, "-c", f"{impatience}from streams.cli.main import main; main()", "serve"]
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
     running = Serving(process, f"http://127.0.0.1:{port}", log)
     try:
