@@ -107,12 +107,15 @@ class Twin:
 
     def start(self, slot: int = 0) -> Worker:
         """A worker in this slot; one that was there before is fenced."""
-        clock = TurningClock(self.rng, self.stride_s)
-        metrics = Metrics(CollectorRegistry())
-        worker = Worker(self.settings, self.wrap(self.broker), clock, self._taxonomy, self._program, metrics, slot)
-        self.workers[slot] = worker
+        self.workers[slot] = worker = self.make(slot)
         worker.start()
         return worker
+
+    def make(self, slot: int) -> Worker:
+        """A worker that has not begun."""
+        clock = TurningClock(self.rng, self.stride_s)
+        metrics = Metrics(CollectorRegistry())
+        return Worker(self.settings, self.wrap(self.broker), clock, self._taxonomy, self._program, metrics, slot)
 
     def kill(self, slot: int) -> None:
         """kill -9: it tells nobody; its transaction stays open, and its group hears of it when the session is over."""
