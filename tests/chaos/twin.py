@@ -77,6 +77,7 @@ class Twin:
     line: Line
     seed: int = 0
     stride_s: float = 0.01
+    in_transactions: int = 0
     models: list[tuple[bytes, bytes]] = field(default_factory=list)
     fault: Callable[[Step], None] | None = None
     wrap: Callable[[Broker], Broker] = lambda broker: broker
@@ -93,12 +94,27 @@ class Twin:
         self.cluster = MemoryCluster(seed=self.seed or None, fault=self._step, max_bytes=1_048_588)
         for topic in TOPICS:
             self.cluster.create_topic(self.settings.topic(topic.name), topic.count(self.settings))
-        for name, partition, record in records(self.line):
-            self.cluster.append(self.settings.topic(name), partition, record.key, record.value)
+        self._pour()
         for key, value in self.models:
             self.cluster.append(self.settings.topic("models"), 0, key, value)
         self._taxonomy = load_taxonomy(self.settings.taxonomy)
         self._program = compile_definitions(load_definitions(self.settings.definitions))
+
+    def _pour(self) -> None:
+        """The line, as one producer writes it: in transactions of `in_transactions` records, whose markers leave gaps."""
+        writer = self.broker.writer("replay") if self.in_transactions else None
+        for n, (name, partition, record) in enumerate(records(self.line)):
+            topic = self.settings.topic(name)
+            if writer is None:
+                self.cluster.append(topic, partition, record.key, record.value)
+                continue
+            if n % self.in_transactions == 0:
+                if n:
+                    writer.commit()
+                writer.begin()
+            writer.produce(topic, partition, record.key, record.value)
+        if writer is not None:
+            writer.commit()
 
     @property
     def broker(self) -> MemoryBroker:
@@ -166,7 +182,9 @@ class Twin:
         for name, partitions in (("events", self.line.events), ("commands", self.line.commands)):
             for partition, held in enumerate(partitions):
                 tp = TP(self.settings.topic(name), partition)
-                left = len(held) - max(0, self.cluster.committed(self.settings.group_name(), tp))
+                written = self.cluster.read_committed(*tp)
+                end = written[-1].offset() + 1 if written else len(held)
+                left = end - max(0, self.cluster.committed(self.settings.group_name(), tp))
                 if left:
                     found[tp] = left
         return found
