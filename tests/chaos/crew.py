@@ -98,7 +98,7 @@ class Crew:
         process.popen.send_signal(signal.SIGCONT)
 
     def stop(self, *names: str) -> None:
-        """SIGTERM: they finish their transactions. Raises ShoalError if one ends badly, or not at all."""
+        """SIGTERM: they finish their transactions, if they have come so far. Raises ShoalError if one ends badly, or not."""
         processes = [self.alive.pop(name) for name in names]
         for process in processes:
             process.popen.terminate()
@@ -109,7 +109,8 @@ class Crew:
                 process.popen.kill()
                 process.popen.wait()
                 raise ShoalError(f"{process.name} did not end within {_ENDS_WITHIN_S:.0f} s of SIGTERM") from None
-            if code:
+            unborn = code == -signal.SIGTERM and not process.log.stat().st_size
+            if code and not unborn:
                 raise ShoalError(f"{process.name} ended with {code} after SIGTERM: {last_words(process.log)}")
 
     def look(self) -> None:
