@@ -19,6 +19,20 @@ MOST_MEMBERS, USUAL_MEMBERS = 1_000, 100
 MOST_HOURS, USUAL_HOURS = HOURS_KEPT, 24
 
 _ANSWERS: tuple[type[msgspec.Struct], ...] = (CustomerSegments, Segments, Members, Flows, Status, Problem)
+_DESCRIPTION = """\
+Read-only, JSON, for programs inside your network: there is no login, put a proxy before it that has one. Answers carry no
+CORS headers, so pages of other sites cannot read them. What is refused comes as a `Problem`: a code for programs, a
+sentence for people.
+
+- **Committed only.** A change shows when its transaction is committed, and never if it is aborted. (The embedded broker
+  shows aborted records to every reader; it is for trying.)
+- **Nothing half rebuilt.** After a start everything but `/v1/status`, `/healthz` and `/openapi.json` answers 503 until all
+  that was committed by then is in the tables.
+- **Each change counted once**, whatever is read again after a crash: every stored hour of flows knows the last offset
+  counted in it. Hours are kept for 400 days; `hours` counts back from the newest change.
+- **While the broker is away** the answers go on as of then, and `reason` in `/v1/status` says so.
+- **A customer who moves while you page** through a segment is on one of the pages, or on none.
+"""
 _TEXT = {"type": "string"}
 _LICENSE = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
 
@@ -32,11 +46,7 @@ def document() -> dict[str, Any]:
             "title": "Shoal views",
             "version": "1",
             "summary": "Customers' memberships, the sizes of segments, and the flows between them.",
-            "description": (
-                "Read-only, for programs inside your network: there is no authentication, put a proxy before it "
-                "that has it. Answers show committed changes only. Until the tables are rebuilt after a start, "
-                "everything but /v1/status, /healthz and /openapi.json answers 503."
-            ),
+            "description": _DESCRIPTION,
             "license": _LICENSE,
         },
         "paths": {

@@ -25,6 +25,8 @@ FETCH_WAIT_MS = 100
 
 
 _YIELD_EVERY = 100
+# Seconds after which, with nothing to hand over, it is seen how far the topics go.
+_TAKE_WITHIN = 0.2
 # Faust's services tell of their starts and stops in the logger of their module, which would be ours.
 _STARTS_AND_STOPS = logging.getLogger("faust.transport")
 
@@ -145,7 +147,7 @@ class Consumer(driver.Consumer):
 
     async def _hand_over(self) -> None:
         number = 0
-        async for partition, message in self.getmany(timeout=1.0):
+        async for partition, message in self.getmany(_TAKE_WITHIN):
             await self.callback(message)
             self.last_record[partition] = message.offset
             number += 1
