@@ -14,7 +14,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from random import Random
 
@@ -41,11 +41,20 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def scene_on(site: Site, seed: int) -> Scene:
-    """A shop of 400 customers over 45 days; sweeps in several transactions, and small batches."""
-    line = shop(CUSTOMERS, DAYS, PARTITIONS, seed, Twists(bad=92, commands=24, repeated_ticks=2))
+def scene_on(site: Site, seed: int, days: int = DAYS) -> Scene:
+    """A shop of 400 customers; sweeps in several transactions, and small batches."""
+    line = shop(CUSTOMERS, days, PARTITIONS, seed, Twists(bad=92, commands=24, repeated_ticks=2))
     settings = site.settings(partitions=PARTITIONS, batch=500, sweep_cap=150, commit_max_ms=300)
     return Scene(site, settings, line)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How many of the runs left behind what the undisturbed one did, and what was done to all of them together."""
+
+    equal: int
+    runs: int
+    total: Tally
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -60,22 +69,46 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         wanted = kinds(given.faults)
         with broker("kafka") as site:
-            return chaos(scene_on(site, given.seed), wanted, given.runs, given.seed)
+            result = chaos(scene_on(site, given.seed), wanted, given.runs, given.seed)
     except MissingPrerequisite as missing:
         say(f"chaos: {missing}")
         return 3
+    except ShoalError as error:
+        say(f"chaos: {error}")
+        return 2
+    missed = sorted({name for kind in wanted for name in NEEDED[kind] if getattr(result.total, name) == 0})
+    if missed:
+        say(f"nothing was proved: {', '.join(missed)} of all runs together: 0")
+    say(f"{result.equal} of {result.runs} equal")
+    return 0 if result.equal == result.runs and not missed else 1
 
 
-def chaos(scene: Scene, wanted: tuple[Kind, ...], runs: int, seed: int) -> int:
-    """One undisturbed run, then `runs` disturbed ones; gives the exit status."""
+def chaos(scene: Scene, wanted: tuple[Kind, ...], runs: int, seed: int) -> Result:
+    """One undisturbed run, then `runs` disturbed ones. Raises ShoalError when the undisturbed one is wrong by itself."""
     logs = Path(tempfile.mkdtemp(prefix="shoal-chaos-"))
+    rng = Random(seed)
+    reference = _undisturbed(scene, logs, rng)
+    equal = 0
+    tallies: list[Tally] = []
+    for number in range(1, runs + 1):
+        folder = logs / f"run-{number:02d}"
+        if _one(scene, reference, folder, number, draw(wanted, rng), rng, tallies):
+            equal += 1
+            shutil.rmtree(folder)
+    if equal == runs:
+        shutil.rmtree(logs)
+    total = Tally(*(sum(getattr(tally, column.name) for tally in tallies) for column in fields(Tally)))
+    say(f"total: {_counts(total)}, {total.seconds:.0f} s")
+    return Result(equal, runs, total)
+
+
+def _undisturbed(scene: Scene, logs: Path, rng: Random) -> Outcome:
     expected = scene.line.expected
     say(
         f"input: {expected.records:,} records in {scene.line.partitions} partitions: {expected.applied:,} events of "
         f"{expected.customers} customers, {expected.duplicates} duplicates, {expected.dead} malformed and commands, "
         f"{expected.ticks} ticks ({len(scene.line.epochs)} days)"
     )
-    rng = Random(seed)
     reference, tally = scene.run(logs / "undisturbed", Schedule(1, ()), rng)
     wrong = faults(reference, expected)
     lacking = {"behaviour", "churn", "purchase", "value"} - reference.champions
@@ -85,19 +118,9 @@ def chaos(scene: Scene, wanted: tuple[Kind, ...], runs: int, seed: int) -> int:
         f"undisturbed: {sum(map(len, reference.changes)):,} changes, {len(reference.snapshots)} snapshots, champions of "
         f"{', '.join(sorted(reference.champions))}; digest {reference.digest[:16]}, {tally.seconds:.1f} s"
     )
-    for fault in wrong:
-        say(f"  WRONG: {fault}")
     if wrong:
-        say(f"  logs: {logs}")
-        return 1
-    equal = 0
-    tallies: list[Tally] = []
-    for number in range(1, runs + 1):
-        folder = logs / f"run-{number:02d}"
-        if _one(scene, reference, folder, number, draw(wanted, rng), rng, tallies):
-            equal += 1
-            shutil.rmtree(folder)
-    return _verdict(tallies, wanted, equal, runs, logs)
+        raise ShoalError(f"the undisturbed run is wrong by itself: {'; '.join(wrong)}. Logs: {logs}")
+    return reference
 
 
 def _one(
@@ -126,18 +149,6 @@ def _counts(tally: Tally) -> str:
         f"{tally.reprocessed} reprocessed records, {tally.moved} partitions moved, {tally.restored} taken up"
         + (f", {tally.fenced} fenced" if tally.fenced else "")
     )
-
-
-def _verdict(tallies: list[Tally], wanted: tuple[Kind, ...], equal: int, runs: int, logs: Path) -> int:
-    total = Tally(*(sum(getattr(tally, column.name) for tally in tallies) for column in fields(Tally)))
-    say(f"total: {_counts(total)}, {total.seconds:.0f} s")
-    missed = sorted({name for kind in wanted for name in NEEDED[kind] if getattr(total, name) == 0})
-    if missed:
-        say(f"nothing was proved: {', '.join(missed)} of all runs together: 0")
-    if equal == runs:
-        shutil.rmtree(logs)
-    say(f"{equal} of {runs} equal")
-    return 0 if equal == runs and not missed else 1
 
 
 if __name__ == "__main__":

@@ -115,16 +115,17 @@ def _act(crew: Crew, fault: Fault) -> None:
     time.sleep(fault.delay_s)
     if fault.act == "add":
         crew.start(fault.name)
-    elif fault.name not in crew.alive:
-        return  # stopped earlier in this run
-    elif fault.act == "kill":
-        crew.kill(fault.name)
+        return
+    # One that was stopped earlier in this run is represented by another.
+    name = fault.name if fault.name in crew.alive else next(name for name in sorted(crew.alive) if name != LEARNER)
+    if fault.act == "kill":
+        crew.kill(name)
         time.sleep(fault.again_s)
-        crew.start(fault.name)
+        crew.start(name)
     elif fault.act == "freeze":
-        crew.freeze(fault.name, crew.settings.session_timeout_ms / 1000 + 2)
+        crew.freeze(name, crew.settings.session_timeout_ms / 1000 + 2)
     else:
-        crew.stop(fault.name)
+        crew.stop(name)
 
 
 class _Share:

@@ -1,0 +1,84 @@
+"""Real processes on real brokers, in short: the long forms are `make chaos` and `python -m tests.chaos.splits`, `.malformed`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random
+
+import pytest
+
+from streams.embedded import Kind, MissingPrerequisite
+from tests.chaos import malformed, splits
+from tests.chaos.line import Twists, shop
+from tests.chaos.outcome import Outcome, differences, faults
+from tests.chaos.run import chaos, scene_on
+from tests.chaos.schedule import draw, kinds
+from tests.chaos.site import Site, broker
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def kafka_site() -> Iterator[Site]:
+    """A Kafka of its own, whose log files are read."""
+    yield from site("kafka")
+
+
+@pytest.fixture(scope="module")
+def embedded_site() -> Iterator[Site]:
+    """A broker that keeps all in memory."""
+    yield from site("embedded")
+
+
+def site(kind: Kind) -> Iterator[Site]:
+    try:
+        opened = broker(kind)
+        found = opened.__enter__()
+    except MissingPrerequisite as missing:
+        pytest.skip(str(missing))
+    try:
+        yield found
+    finally:
+        opened.__exit__(None, None, None)
+
+
+@pytest.mark.kafka
+def test_killed_and_scaled_it_leaves_the_same(kafka_site: Site) -> None:
+    result = chaos(scene_on(kafka_site, 1, days=25), ("kill", "scale"), 2, 1)
+    assert result.equal == 2
+    assert result.total.kills >= 4
+    assert result.total.moved >= 2
+
+
+@pytest.mark.kafka
+def test_frozen_for_longer_than_its_session_it_does_no_harm(kafka_site: Site) -> None:
+    result = chaos(scene_on(kafka_site, 2, days=25), ("freeze",), 1, 2)
+    assert result.equal == 1
+
+
+@pytest.mark.kafka
+def test_malformed_records_become_dead_letters_and_nothing_else_changes(kafka_site: Site) -> None:
+    clean, line, wrong = malformed.lines(4_000, 159, 1)
+    found = [malformed.one(kafka_site, which) for which in (clean, line)]
+    assert malformed.verdict(found[0], found[1], line, wrong) == []
+    assert faults(found[1], line.expected) == []
+    assert len({bad.name for bad in wrong}) >= 50
+
+
+@pytest.mark.kafka
+def test_both_brokers_and_any_batch_size_give_the_same_bytes(kafka_site: Site, embedded_site: Site) -> None:
+    line = shop(40, 10, 4, 1, Twists(bad=46, commands=12, repeated_ticks=1))
+    runs = [(embedded_site, 2_000), (kafka_site, 1), (kafka_site, 10_000)]
+    found: list[Outcome] = [splits.one(where, line, batch) for where, batch in runs]
+    assert [differences(found[0], other) for other in found[1:]] == [[], []]
+    assert faults(found[1], line.expected) == []
+
+
+def test_a_schedule_is_drawn_from_its_seed() -> None:
+    wanted = kinds("scale,kill")
+    assert wanted == ("kill", "scale")
+    assert draw(wanted, Random(5)) == draw(wanted, Random(5))
+    drawn = [draw(wanted, Random(seed)) for seed in range(40)]
+    assert {fault.act for schedule in drawn for fault in schedule.faults} == {"kill", "add", "stop"}
+    assert {fault.name for schedule in drawn for fault in schedule.faults} == {"work-0", "work-1", "learn"}
+    assert all(0.0 < fault.share < 1.0 for schedule in drawn for fault in schedule.faults)
