@@ -176,6 +176,27 @@ def test_kills_at_any_moment_double_and_lose_no_flow(settings: Settings, tmp_pat
         }
 
 
+def test_two_views_of_one_prefix_each_show_everything(settings: Settings, tmp_path: Path) -> None:
+    worker, folders = Worker(settings), [tmp_path / name for name in ("one", "two")]
+    for folder in folders:
+        folder.mkdir()
+    with serving(settings, folders[0], store_every=0.2) as one, serving(settings, folders[1], store_every=0.2) as two:
+        one.wait_ready()
+        two.wait_ready()
+        for batch in range(10):
+            moves = [change(n, None, "new", f"2011-05-02T{n % 5:02d}:00:00Z") for n in range(20)]
+            worker.write([customer(f"c{batch}-{n}", "new") for n in range(20)], moves)
+        one.eventually(lambda: counted(one) == 200 and sizes(one) == {"new": 200})
+        two.eventually(lambda: counted(two) == 200 and sizes(two) == {"new": 200})
+        one.kill()
+        worker.write((), [change(1, "new", "active")])
+        two.eventually(lambda: counted(two) == 201)
+        assert two.terminate() == 0
+    with serving(settings, tmp_path) as third:
+        third.wait_ready()
+        assert (counted(third), sizes(third)) == (201, {"new": 200})
+
+
 @pytest.mark.slow
 def test_every_one_of_many_restarts_becomes_ready_and_counts_right(settings: Settings) -> None:
     """Short changelogs, read in an instant, are what Faust's own recovery loses its signals and records by."""
