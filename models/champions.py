@@ -94,7 +94,8 @@ def champions(snapshots: Mapping[Family, Snapshot]) -> Champions:
         faults.append(f"family usual: a {type(usual).__name__} where a Usual belongs")
     if faults:
         raise SnapshotError("champions", faults)
-    model = Model(ready, logits[0], logits[1], linear, habit_scale, np.ascontiguousarray(centres), cluster, margin, value)
+    across = np.ascontiguousarray(centres.T)
+    model = Model(ready, logits[0], logits[1], linear, habit_scale, across, centres.mean(axis=0), cluster, margin, value)
     return Champions(
         model=model,
         versions={family: snapshots[family].version for family in sorted(snapshots)},

@@ -26,6 +26,7 @@ from models.kernel.tables import (
     Scratch,
 )
 from models.pending import Pending
+from models.row import ROW_BYTES
 from models.table import Table
 
 _ROOM = 4096
@@ -85,7 +86,15 @@ class Engine:
     _rules: Rules = field(init=False)
 
     def __post_init__(self) -> None:
-        self._scratch = Scratch(np.zeros(len(VARIABLES)), np.zeros(COUNT), np.zeros(32))
+        self._scratch = Scratch(
+            x=np.zeros(len(VARIABLES)),
+            y=np.zeros(COUNT),
+            stack=np.zeros(32),
+            distances=np.zeros(256),
+            weight=np.zeros(COUNT),
+            named=np.zeros(COUNT),
+            image=np.zeros(ROW_BYTES, np.uint8),
+        )
         self._changes = Changes(
             np.zeros((_ROOM, CHANGE_COLUMNS), np.int64),
             np.zeros((_ROOM, 1 + len(VARIABLES))),
@@ -142,7 +151,7 @@ class Engine:
         reasons, effects = np.empty((n, 5), np.int64), np.empty((n, 5))
         explain(
             self._changes, self._rules, self.program.rule_features, champions.model, champions.means, champions.median,
-            champions.spread, reasons, effects,
+            champions.spread, self._scratch, reasons, effects,
         )  # fmt: skip
         c = self._changes
         return Decisions(c.what[:n].copy(), c.figures[:n].copy(), c.reach[:n].copy(), reasons, effects)

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from models.kernel.jit import compiled
 
 _MASK = (1 << 64) - 1
 _SEED = 0x5348_4F41_4C5F_4944  # "SHOAL_ID"
@@ -19,7 +20,7 @@ _FINAL_1 = 0xFF51_AFD7_ED55_8CCD
 _FINAL_2 = 0xC4CE_B9FE_1A85_EC53
 
 
-@njit(cache=True)
+@compiled
 def hash_slices(text: NDArray[np.uint8], ends: NDArray[np.int64], out: NDArray[np.uint64]) -> None:
     """Hashes of slices of `text`: slice i ends at ends[i] and starts where i - 1 ended. An empty slice gives 0."""
     multiply = np.uint64(_MULTIPLY)

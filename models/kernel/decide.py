@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from models.features import COUNT
 from models.kernel import layout as at
+from models.kernel.jit import compiled
 from models.kernel.rules import evaluate
 from models.kernel.score import CHURN, PURCHASE, nearest
 from models.kernel.tables import I8, Changes, Int, Model, Rows, Rules, Scratch
@@ -23,7 +23,7 @@ _MICRO_SLOTS = MICRO_SLOTS
 _FLAP_MS = at.DAY_MS
 
 
-@njit(cache=True)
+@compiled
 def _reach(rows: Rows, r: Int, out: I8) -> None:
     out[:] = -1
     best = np.float32(0.0)
@@ -41,7 +41,7 @@ def _reach(rows: Rows, r: Int, out: I8) -> None:
                 best, out[place] = rows.f4[r, at.CATEGORIES + k], k
 
 
-@njit(cache=True)
+@compiled
 def _record(
     rows: Rows, out: Changes, index: Int, r: Int, segmentation: Int, previous: Int, current: Int, since: Int, how: Int, t: Int,
     sure: float, behind: Int, scratch: Scratch,
@@ -53,11 +53,12 @@ def _record(
     what[8], what[9] = behind, np.int64(rows.u1[r, at.FLAGS]) + 256 * np.int64(rows.u1[r, at.SEGMENT + OFFER])
     _reach(rows, r, out.reach[n])
     out.figures[n, 0] = sure
-    out.figures[n, 1:] = scratch.x
+    for j in range(_VARIABLES):
+        out.figures[n, 1 + j] = scratch.x[j]
     out.used[0] = n + 1
 
 
-@njit(cache=True)
+@compiled
 def _rule(rules: Rules, s: Int, present: Int, scratch: Scratch) -> int:
     """Line in rules.rules of the segment that segmentation `s` calls for, -1 if none; a held segment keeps its place."""
     start, stop = rules.ranges[s], rules.ranges[s + 1]
@@ -75,7 +76,7 @@ def _rule(rules: Rules, s: Int, present: Int, scratch: Scratch) -> int:
     return -1
 
 
-@njit(cache=True)
+@compiled
 def _sure(rules: Rules, q: Int, scratch: Scratch) -> float:
     """Confidence of a rule: that of the model it leans on, 1 where it leans on none."""
     kind = rules.model_rule[q]
@@ -83,7 +84,7 @@ def _sure(rules: Rules, q: Int, scratch: Scratch) -> float:
     return max(p, 1.0 - p) if p == p else 1.0
 
 
-@njit(cache=True)
+@compiled
 def _affinity(rules: Rules, rows: Rows, r: Int) -> tuple[Int, float]:
     """Slot + 1 of the favourite category and its share; 0 if none stands out. The last slot, other, is nobody's favourite."""
     total, best, most = 0.0, 0, 0.0
@@ -97,7 +98,7 @@ def _affinity(rules: Rules, rows: Rows, r: Int) -> tuple[Int, float]:
     return best, most / total
 
 
-@njit(cache=True)
+@compiled
 def _move(
     rows: Rows, r: Int, s: Int, target: Int, needed: Int, how: Int, sure: float, behind: Int, t: Int, index: Int, out: Changes,
     scratch: Scratch,
@@ -133,7 +134,7 @@ def _move(
     return True
 
 
-@njit(cache=True)
+@compiled
 def _micro(rules: Rules, rows: Rows, r: Int, t: Int, index: Int, out: Changes, scratch: Scratch) -> bool:
     """Ends and begins micro-segments. Those active end first; new ones take free places in the order of the definitions."""
     changed = False
@@ -174,7 +175,7 @@ def _micro(rules: Rules, rows: Rows, r: Int, t: Int, index: Int, out: Changes, s
     return changed
 
 
-@njit(cache=True)
+@compiled
 def _primary(rules: Rules, rows: Rows, r: Int) -> tuple[Int, Int]:
     """Place + 1 in the priority list of the first membership that the customer holds, and its segment; (0, 0) if none."""
     for p in range(rules.priority.shape[0]):
@@ -191,7 +192,7 @@ def _primary(rules: Rules, rows: Rows, r: Int) -> tuple[Int, Int]:
     return 0, 0
 
 
-@njit(cache=True)
+@compiled
 def decide(rules: Rules, model: Model, rows: Rows, r: Int, t: Int, index: Int, out: Changes, scratch: Scratch) -> bool:
     """Decides all memberships of row `r` at `t` from scratch.x and y; gives whether any byte of the row changed."""
     changed = False
@@ -201,7 +202,7 @@ def decide(rules: Rules, model: Model, rows: Rows, r: Int, t: Int, index: Int, o
         if s == BEHAVIOUR:
             if model.ready[2] == 0:
                 continue
-            target, first, second, now = nearest(model, scratch.y, present)
+            target, first, second, now = nearest(model, scratch.y, present, scratch.distances)
             if present != 0 and target != present and not first < model.margin[0] * now:
                 target = present
             sure = 1.0 - first / second if 0.0 < second < np.inf else 1.0

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from models.features import COUNT, HABITS, INDEX
 from models.kernel.decide import AFFINITY, BEHAVIOUR, PRIMARY
 from models.kernel.features import transform
+from models.kernel.jit import compiled
 from models.kernel.score import CHURN, PURCHASE, VALUE
-from models.kernel.tables import F8, I4, I8, Changes, Int, Model, Rules
+from models.kernel.tables import F8, I4, I8, Changes, Int, Model, Rules, Scratch
 
 _COUNT = COUNT
 _HABITS = np.array(HABITS)
@@ -18,7 +18,7 @@ _SPEND, _ORDERS, _PACE = INDEX["spend_total"], INDEX["orders"], INDEX["orders_pe
 _MOST = 9.99
 
 
-@njit(cache=True)
+@compiled
 def _odd(x: float, median: float, spread: float) -> float:
     """How far from usual, in spreads, between -9.99 and 9.99; 0 while nobody knows what is usual."""
     if not (median == median and spread > 0.0):
@@ -26,13 +26,13 @@ def _odd(x: float, median: float, spread: float) -> float:
     return min(_MOST, max(-_MOST, (x - median) / spread))
 
 
-@njit(cache=True)
+@compiled
 def _logit_terms(weights: F8, mean: F8, y: F8, effects: F8) -> None:
     for j in range(_COUNT):
         effects[j] += weights[j] * (y[j] - mean[j])
 
 
-@njit(cache=True)
+@compiled
 def _rule_terms(
     features: I4, q: Int, model: Model, means: F8, x: F8, y: F8, median: F8, spread: F8, effects: F8, named: F8
 ) -> None:  # fmt: skip
@@ -54,7 +54,7 @@ def _rule_terms(
                 named[j] = 1.0
 
 
-@njit(cache=True)
+@compiled
 def _line_of(rules: Rules, s: Int, segment: Int) -> int:
     for q in range(rules.ranges[s], rules.ranges[s + 1]):
         if rules.rules[q, 1] == segment:
@@ -62,17 +62,17 @@ def _line_of(rules: Rules, s: Int, segment: Int) -> int:
     return -1
 
 
-@njit(cache=True)
+@compiled
 def explain(
     changes: Changes, rules: Rules, rule_features: I4, model: Model, means: F8, median: F8, spread: F8,
-    reasons: I8, effects: F8,
+    scratch: Scratch, reasons: I8, effects: F8,
 ) -> None:  # fmt: skip
     """For each change: reasons [n, 5] feature indices, strongest first (-1: no more), and their signed effects [n, 5].
 
     What a rule names comes first; effects are spreads from the usual value, terms of a logit, or what a feature adds to the
     difference of two squared distances.
     """
-    y, weight, named = np.empty(_COUNT), np.empty(_COUNT), np.empty(_COUNT)
+    y, weight, named = scratch.y, scratch.weight, scratch.named
     for i in range(changes.used[0]):
         what, x = changes.what[i], changes.figures[i, 1:]
         s, previous, current = what[2], what[3], what[4]
@@ -90,8 +90,8 @@ def explain(
                     there = c
             if here >= 0:
                 for h in range(_HABITS.shape[0]):
-                    e = y[_HABITS[h]] - model.centres[here, h]
-                    d = y[_HABITS[h]] - (model.centres[there, h] if there >= 0 else model.centres[:, h].mean())
+                    e = y[_HABITS[h]] - model.centres[h, here]
+                    d = y[_HABITS[h]] - (model.centres[h, there] if there >= 0 else model.middle[h])
                     weight[_HABITS[h]] = model.habit_scale[h] * (d * d - e * e)
         elif s == AFFINITY:
             weight[_TOP_CATEGORY] = 1.0

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from models.features import COUNT, LOGGED, NEVER_DAYS
 from models.kernel import layout as at
+from models.kernel.jit import compiled, inlined
 from models.kernel.tables import F8, Int, Rows
 from models.row import CATEGORY_SLOTS, NEVER, TIME_CONSTANTS
 
@@ -20,19 +20,19 @@ _LOGGED = np.array(LOGGED)
 _CATEGORY_SLOTS = CATEGORY_SLOTS
 
 
-@njit(cache=True, inline="always")
+@inlined
 def _since(t: Int, when: Int, unit: float) -> float:
     if when == _NEVER:
         return _NEVER_DAYS * _DAY / unit
     return (t - when) / unit if t > when else 0.0
 
 
-@njit(cache=True, inline="always")
+@inlined
 def _ratio(part: float, whole: float) -> float:
     return part / whole if whole > 0.0 else 0.0
 
 
-@njit(cache=True)
+@compiled
 def compute(rows: Rows, r: Int, t: Int, x: F8) -> None:
     """Fills x[:COUNT] with the features of row `r` as of `t` (ms, not before the row's last event). All finite."""
     f4, u4, i8 = rows.f4, rows.u4, rows.i8
@@ -108,7 +108,7 @@ def compute(rows: Rows, r: Int, t: Int, x: F8) -> None:
     x[41] = _ratio(top, all_categories)
 
 
-@njit(cache=True)
+@compiled
 def transform(x: F8, y: F8) -> None:
     """What models see: y = log1p(x) where the catalogue says so, else x."""
     for j in range(_COUNT):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from models.kernel.tables import I8, U1
+from models.kernel.jit import compiled, inlined
+from models.kernel.tables import I8, U1, Int
 
 WIDTH = 24
 _WIDTH = WIDTH
@@ -13,7 +13,12 @@ _DIGITS = np.array([0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18, 20, 21, 22])
 _MONTHS = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 
 
-@njit(cache=True)
+@inlined
+def _two(text: U1, k: Int) -> Int:
+    return (np.int64(text[k]) - 48) * 10 + np.int64(text[k + 1]) - 48
+
+
+@compiled
 def milliseconds(text: U1, out: I8) -> int:
     """24-byte stamps, one after another, to ms since 1970 (days from civil: Hinnant); gives the first that is none, or -1."""
     for i in range(out.shape[0]):
@@ -23,9 +28,8 @@ def milliseconds(text: U1, out: I8) -> int:
         for k in range(_DIGITS.shape[0]):
             if s[_DIGITS[k]] < 48 or s[_DIGITS[k]] > 57:
                 return i
-        d = s.astype(np.int64) - 48
-        year, month, day = d[0] * 1000 + d[1] * 100 + d[2] * 10 + d[3], d[5] * 10 + d[6], d[8] * 10 + d[9]
-        hour, minute, second = d[11] * 10 + d[12], d[14] * 10 + d[15], d[17] * 10 + d[18]
+        year, month, day = _two(s, 0) * 100 + _two(s, 2), _two(s, 5), _two(s, 8)
+        hour, minute, second = _two(s, 11), _two(s, 14), _two(s, 17)
         if year < 1970 or month < 1 or month > 12 or day < 1 or hour > 23 or minute > 59 or second > 59:
             return i
         leap = month == 2 and year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
@@ -36,5 +40,5 @@ def milliseconds(text: U1, out: I8) -> int:
         in_era = y - era * 400
         in_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
         days = era * 146_097 + in_era * 365 + in_era // 4 - in_era // 100 + in_year - 719_468
-        out[i] = (((days * 24 + hour) * 60 + minute) * 60 + second) * 1000 + d[20] * 100 + d[21] * 10 + d[22]
+        out[i] = (((days * 24 + hour) * 60 + minute) * 60 + second) * 1000 + _two(s, 20) * 10 + np.int64(s[22]) - 48
     return -1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from models.definitions.opcodes import (
@@ -23,9 +22,10 @@ from models.definitions.opcodes import (
     SUBTRACT,
     VARIABLE,
 )
+from models.kernel.jit import flat
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
+@flat
 def evaluate(
     code: NDArray[np.int32],
     consts: NDArray[np.float64],

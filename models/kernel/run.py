@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from models.kernel import layout as at
 from models.kernel.apply import apply, remember, seen
 from models.kernel.decide import decide
 from models.kernel.features import compute, transform
+from models.kernel.jit import compiled
 from models.kernel.score import score
 from models.kernel.tables import F8, I4, I8, U1, U8, Changes, Events, Int, Model, Rows, Rules, Scratch, UndoLog
 from models.kernel.tables import MOST_CHANGES as _MOST_CHANGES
@@ -17,7 +17,7 @@ from models.row import ROW_BYTES as _ROW_BYTES
 APPLIED, DUPLICATE, LATE = 0, 1, 2
 
 
-@njit(cache=True)
+@compiled
 def touch(rows: Rows, r: Int, undo: UndoLog) -> None:
     """Keeps the before-image of a row at its first touch in the open transaction."""
     if undo.stamp[r]:
@@ -25,11 +25,12 @@ def touch(rows: Rows, r: Int, undo: UndoLog) -> None:
     n = undo.used[0]
     undo.stamp[r] = 1
     undo.rows[n] = r
-    undo.images[n, :] = rows.u1[r, :]
+    for k in range(_ROW_BYTES):
+        undo.images[n, k] = rows.u1[r, k]
     undo.used[0] = n + 1
 
 
-@njit(cache=True)
+@compiled
 def run_events(
     rows: Rows, undo: UndoLog, events: Events, begin: int, rules: Rules, model: Model, out: Changes, scratch: Scratch, outcome: U1
 ) -> int:
@@ -62,7 +63,7 @@ def run_events(
     return len(events.row)
 
 
-@njit(cache=True)
+@compiled
 def run_sweep(
     rows: Rows, undo: UndoLog, order: I4, begin: int, end: int, t: Int, hashes: U8, phase: int, phases: int, one_in: int,
     rules: Rules, model: Model, out: Changes, scratch: Scratch, sampled: I8, samples: F8, budget: int,
@@ -75,7 +76,7 @@ def run_sweep(
     """
     room = out.what.shape[0] - _MOST_CHANGES
     taken = 0
-    image = np.empty(_ROW_BYTES, np.uint8)
+    image = scratch.image
     used = 0
     for k in range(begin, end):
         if out.used[0] > room or used >= budget:
@@ -88,18 +89,21 @@ def run_sweep(
         h = hashes[r]
         if (h >> np.uint64(8)) % np.uint64(phases) == np.uint64(phase) and (h >> np.uint64(40)) % np.uint64(one_in) == 0:
             sampled[taken] = r
-            samples[taken, :] = scratch.x[: samples.shape[1]]
+            for j in range(samples.shape[1]):
+                samples[taken, j] = scratch.x[j]
             taken += 1
             used += 1
         if undo.stamp[r]:
             decide(rules, model, rows, r, at_time, k, out, scratch)
             continue
-        image[:] = rows.u1[r, :]
+        for j in range(_ROW_BYTES):
+            image[j] = rows.u1[r, j]
         if decide(rules, model, rows, r, at_time, k, out, scratch):
             n = undo.used[0]
             undo.stamp[r] = 1
             undo.rows[n] = r
-            undo.images[n, :] = image
+            for j in range(_ROW_BYTES):
+                undo.images[n, j] = image[j]
             undo.used[0] = n + 1
             used += 1
     return end, taken

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from models.features import COUNT, HABITS, INDEX
+from models.kernel.jit import compiled, inlined
 from models.kernel.tables import F8, Int, Model
 
 CHURN, PURCHASE, VALUE, CHURN_THRESHOLD, PURCHASE_THRESHOLD, VALUE_MID, VALUE_HIGH = range(COUNT, COUNT + 7)
@@ -14,24 +14,25 @@ _HABITS = np.array(HABITS)
 _ORDERS, _AVERAGE, _PACE = INDEX["orders"], INDEX["average_order"], INDEX["orders_per_month"]
 
 
-@njit(cache=True, inline="always")
-def _probability(y: F8, weights: F8, linear: F8, k: Int) -> float:
-    z = linear[k, 0]
-    for j in range(_COUNT):
-        z += y[j] * weights[j]
+@inlined
+def _probability(z: float, linear: F8, k: Int) -> float:
     return float(1.0 / (1.0 + np.exp(-(linear[k, 1] * z + linear[k, 2]))))
 
 
-@njit(cache=True)
+@compiled
 def score(model: Model, x: F8, y: F8) -> None:
     """Fills x[COUNT:] (scores and thresholds); NaN for a family without a champion. `y`: transformed features."""
     for j in range(_COUNT, _COUNT + 7):
         x[j] = np.nan
+    churn, purchase = model.linear[0, 0], model.linear[1, 0]
+    for j in range(_COUNT):  # two sums at once: each waits for its last addition
+        churn += y[j] * model.churn[j]
+        purchase += y[j] * model.purchase[j]
     if model.ready[0]:
-        x[CHURN] = _probability(y, model.churn, model.linear, 0)
+        x[CHURN] = _probability(churn, model.linear, 0)
         x[CHURN_THRESHOLD] = model.linear[0, 3]
     if model.ready[1]:
-        x[PURCHASE] = _probability(y, model.purchase, model.linear, 1)
+        x[PURCHASE] = _probability(purchase, model.linear, 1)
         x[PURCHASE_THRESHOLD] = model.linear[1, 3]
         if model.ready[3]:
             v = model.value
@@ -41,15 +42,19 @@ def score(model: Model, x: F8, y: F8) -> None:
             x[VALUE_HIGH] = v[5]
 
 
-@njit(cache=True)
-def nearest(model: Model, y: F8, present: Int) -> tuple[Int, float, float, float]:
+@compiled
+def nearest(model: Model, y: F8, present: Int, distances: F8) -> tuple[Int, float, float, float]:
     """Id of the nearest cluster, its squared distance, the second's, and that of cluster id `present` (inf if it is gone)."""
     best, first, second, now = 0, np.inf, np.inf, np.inf
-    for c in range(model.cluster.shape[0]):
-        d = 0.0
-        for h in range(_HABITS.shape[0]):
-            e = y[_HABITS[h]] - model.centres[c, h]
-            d += e * e * model.habit_scale[h]
+    kinds = model.cluster.shape[0]
+    distances[:kinds] = 0.0
+    for h in range(_HABITS.shape[0]):
+        here, scale = y[_HABITS[h]], model.habit_scale[h]
+        for c in range(kinds):  # side by side: one kind after the other would wait for every addition
+            e = here - model.centres[h, c]
+            distances[c] += e * e * scale
+    for c in range(kinds):
+        d = distances[c]
         if model.cluster[c] == present:
             now = d
         if d < first:

@@ -69,7 +69,8 @@ class Model(NamedTuple):
     """The champions of one manifest, folded for speed; `ready`: churn, purchase, behaviour, value (0 or 1).
 
     churn, purchase [COUNT]: weights on transformed features; linear [2, 4]: bias, slope, intercept, threshold of each.
-    habit_scale [H]: 1 / variance of a habit; centres [K, H]: raw (transformed) centres; cluster [K]: ids; margin [1].
+    habit_scale [H]: 1 / variance of a habit; centres [H, K]: raw (transformed) centres; middle [H]: their mean; cluster [K]: ids;
+    margin [1].
     value: factor * 365 / horizon, usual order, strength, horizon / 30, mid, high.
     """
 
@@ -79,6 +80,7 @@ class Model(NamedTuple):
     linear: F8
     habit_scale: F8
     centres: F8
+    middle: F8
     cluster: U1
     margin: F8
     value: F8
@@ -113,8 +115,16 @@ class Changes(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Room the kernel works in: x [VARIABLES] variables, y [COUNT] transformed features, stack [32]."""
+    """Room the kernel works in, as it allocates nothing.
+
+    x [VARIABLES] variables, y [COUNT] transformed features, stack [32] of the rules, distances [256] to the kinds of customers,
+    weight and named [COUNT] of the reasons, image [744] of a row.
+    """
 
     x: F8
     y: F8
     stack: F8
+    distances: F8
+    weight: F8
+    named: F8
+    image: U1

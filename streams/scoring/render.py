@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from models.features import COUNT
 from models.kernel import layout as row
 from models.kernel.decide import FLAP, MICRO
+from models.kernel.jit import compiled
 from models.kernel.tables import F8, I8, U1, U8, Int, Rows
 from models.row import MICRO_SLOTS, SEGMENTATIONS
 from streams.scoring import fragments as f
@@ -30,12 +30,12 @@ def record_bytes(fr: Fragments) -> int:
     return _FIXED_BYTES + _FRAGMENTS * int(np.diff(fr.starts).max())
 
 
-@njit(cache=True)
+@compiled
 def _fragment(out: U1, end: Int, fr: Fragments, which: Int) -> Int:
     return put(out, end, fr.text, fr.starts[which], fr.starts[which + 1])
 
 
-@njit(cache=True)
+@compiled
 def _member(out: U1, end: Int, fr: Fragments, s: Int, segment: Int, since: Int) -> Int:
     """A membership, or null."""
     if segment == 0:
@@ -44,7 +44,7 @@ def _member(out: U1, end: Int, fr: Fragments, s: Int, segment: Int, since: Int) 
     return _fragment(out, put_time(out, end, since), fr, f.END)
 
 
-@njit(cache=True)
+@compiled
 def _scores(out: U1, end: Int, fr: Fragments, opening: Int, values: F8, first: Int) -> Int:
     end = put_number(out, _fragment(out, end, fr, opening), values[first])
     end = put_number(out, _fragment(out, end, fr, f.PURCHASE), values[first + 1])
@@ -52,7 +52,7 @@ def _scores(out: U1, end: Int, fr: Fragments, opening: Int, values: F8, first: I
     return _fragment(out, end, fr, f.BRACE)
 
 
-@njit(cache=True)
+@compiled
 def _reasons(out: U1, end: Int, fr: Fragments, x: F8, reasons: I8, effects: F8) -> Int:
     for k in range(reasons.shape[0]):
         j = reasons[k]
@@ -66,7 +66,7 @@ def _reasons(out: U1, end: Int, fr: Fragments, x: F8, reasons: I8, effects: F8) 
     return end
 
 
-@njit(cache=True)
+@compiled
 def _recommend(out: U1, end: Int, fr: Fragments, reach: I8, offer: Int) -> Int:
     end = _fragment(out, _fragment(out, end, fr, f.RECOMMEND), fr, fr.channels + 1 + reach[0])
     end = _fragment(out, end, fr, f.HOUR)
@@ -82,7 +82,7 @@ def _recommend(out: U1, end: Int, fr: Fragments, reach: I8, offer: Int) -> Int:
     return _fragment(out, end, fr, f.ITEMS)
 
 
-@njit(cache=True)
+@compiled
 def _identity(
     out: U1, end: Int, fr: Fragments, sweep: bool, offset: Int, count: Int, hashed: np.uint64, s: Int, segment: Int, entered: bool
 ) -> Int:
@@ -98,7 +98,7 @@ def _identity(
     return end
 
 
-@njit(cache=True)
+@compiled
 def render_changes(
     fr: Fragments, sweep: bool, prefix: U1, cause: U1, source: U1, offsets: I8, ids: U1, id_starts: I8, hashes: U8, what: I8,
     figures: F8, reach: I8, reasons: I8, effects: F8, out: U1, places: I8,
@@ -136,7 +136,7 @@ def render_changes(
         places[k, 1] = end
 
 
-@njit(cache=True)
+@compiled
 def render_memberships(
     fr: Fragments, rows: Rows, picked: I8, moments: I8, scores: F8, ids: U1, id_starts: I8, out: U1, places: I8
 ) -> None:
@@ -169,7 +169,7 @@ def render_memberships(
         places[k, 1] = end
 
 
-@njit(cache=True)
+@compiled
 def _named(out: U1, end: Int, fr: Fragments, s: Int, first: bool) -> Int:
     """A segmentation's name as a key of an object."""
     if not first:
@@ -178,7 +178,7 @@ def _named(out: U1, end: Int, fr: Fragments, s: Int, first: bool) -> Int:
     return _fragment(out, end, fr, f.COLON)
 
 
-@njit(cache=True)
+@compiled
 def _last_changes(out: U1, end: Int, fr: Fragments, rows: Rows, r: Int) -> Int:
     """The newest change of each segmentation, and the end of the record."""
     first = True

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from models.kernel.jit import compiled
 from models.kernel.tables import I8, U1, Int
 
 _POWERS = 10.0 ** np.arange(23)
@@ -13,7 +13,7 @@ _HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
 _NULL = np.frombuffer(b"null", np.uint8)
 
 
-@njit(cache=True)
+@compiled
 def put(out: U1, end: Int, text: U1, start: Int, stop: Int) -> Int:
     """Copies text[start:stop]."""
     for k in range(start, stop):
@@ -22,7 +22,7 @@ def put(out: U1, end: Int, text: U1, start: Int, stop: Int) -> Int:
     return end
 
 
-@njit(cache=True)
+@compiled
 def put_id(out: U1, end: Int, text: U1, start: Int, stop: Int) -> Int:
     """Copies UTF-8 as the inside of a JSON string: quotes, backslashes and control characters are escaped."""
     for k in range(start, stop):
@@ -32,7 +32,7 @@ def put_id(out: U1, end: Int, text: U1, start: Int, stop: Int) -> Int:
             out[end + 1] = c
             end += 2
         elif c < 32:
-            out[end : end + 4] = np.array([92, 117, 48, 48], np.uint8)
+            out[end], out[end + 1], out[end + 2], out[end + 3] = 92, 117, 48, 48
             out[end + 4], out[end + 5] = _HEX[c >> 4], _HEX[c & 15]
             end += 6
         else:
@@ -41,7 +41,7 @@ def put_id(out: U1, end: Int, text: U1, start: Int, stop: Int) -> Int:
     return end
 
 
-@njit(cache=True)
+@compiled
 def put_int(out: U1, end: Int, value: Int) -> Int:
     """A whole number."""
     if value < 0:
@@ -59,7 +59,7 @@ def put_int(out: U1, end: Int, value: Int) -> Int:
     return end + digits
 
 
-@njit(cache=True)
+@compiled
 def put_hex(out: U1, end: Int, value: np.uint64) -> Int:
     """Sixteen hexadecimal digits."""
     for k in range(16):
@@ -67,13 +67,13 @@ def put_hex(out: U1, end: Int, value: np.uint64) -> Int:
     return end + 16
 
 
-@njit(cache=True)
+@compiled
 def _two(out: U1, end: Int, value: Int) -> Int:
     out[end], out[end + 1] = 48 + value // 10, 48 + value % 10
     return end + 2
 
 
-@njit(cache=True)
+@compiled
 def put_time(out: U1, end: Int, ms: Int) -> Int:
     """Milliseconds since 1970 as RFC 3339, 2024-03-01T12:00:00.123Z, 24 bytes (civil from days: Hinnant)."""
     days, rest = ms // 86_400_000, ms % 86_400_000
@@ -104,7 +104,7 @@ def put_time(out: U1, end: Int, ms: Int) -> Int:
     return end + 1
 
 
-@njit(cache=True)
+@compiled
 def put_number(out: U1, end: Int, value: float) -> Int:
     """Six significant digits; null for what is not finite."""
     if not np.isfinite(value):
@@ -133,7 +133,7 @@ def put_number(out: U1, end: Int, value: float) -> Int:
     return _put_digits(out, end, digits, count, exponent)
 
 
-@njit(cache=True)
+@compiled
 def _put_digits(out: U1, end: Int, digits: Int, count: Int, exponent: Int) -> Int:
     """`digits`, of which there are `count`, with the point behind the first, times ten to the `exponent`."""
     if exponent < 0:
