@@ -49,6 +49,7 @@ class KafkaConnection:
         self.seek = self._intake.seek
         self.begin = self._producer.begin
         self.produce = self._producer.produce
+        self.produce_all = self._producer.produce_all
         self.abort = self._producer.abort
 
     def subscribe(self, topics: Sequence[str], ownership: Ownership) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from streams.broker import confluent_options
 from streams.broker.confluent_errors import LastError, bad_options, insist, kafka_error, translated
-from streams.broker.protocol import TP, Headers
+from streams.broker.protocol import TP, Headers, Record
 from streams.errors import Aborted, BrokerError, Fenced, Unknown
 from streams.settings import Settings
 
@@ -75,6 +75,20 @@ class TransactionalProducer:
                 raise self._refused(kafka_error(raised), topic, partition, len(value or b"")) from raised
             else:
                 return
+
+    def produce_all(self, topic: str, partition: int, records: Iterable[Record]) -> None:
+        """Into the open transaction, in order; waits while the queue is full. Raises Aborted, Fenced, BrokerError."""
+        produce = self._produce
+        for key, value, headers in records:
+            try:
+                if headers is None:
+                    produce(topic, value, key, partition)
+                else:
+                    produce(topic, value, key, partition, headers=headers)  # type: ignore[arg-type]  # lists are invariant
+            except BufferError:
+                self.produce(topic, partition, key, value, headers)
+            except KafkaException as raised:
+                raise self._refused(kafka_error(raised), topic, partition, len(value or b"")) from raised
 
     def commit(self) -> None:
         """Commits; returns when it is durable. Raises Aborted, Fenced, Unknown."""

@@ -25,6 +25,7 @@ class MemoryConnection:
         cluster.register(transactional_id, self)
         self.begin = self._producer.begin
         self.produce = self._producer.produce
+        self.produce_all = self._producer.produce_all
         self.abort = self._producer.abort
         self._topics: tuple[str, ...] = ()
         self._ownership: Ownership | None = None

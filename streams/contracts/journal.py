@@ -15,7 +15,8 @@ class Entry(msgspec.Struct, frozen=True):
 
     events, commands: next offsets of the inputs at that point. what: content hash (manifest, definitions).
     at: time of a sweep or the clock that clamped a future event, ms. offset: of the clamped or quarantined record.
-    changes: rolling SHA-256 over the bytes of all changes written so far by this partition.
+    changes: rolling SHA-256 over the bytes of all changes written so far by this partition; a link of it takes the one before
+    and all changes of one event, or of one customer in a sweep, in order.
     """
 
     partition: int

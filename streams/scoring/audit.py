@@ -6,13 +6,13 @@ those that were written then, byte for byte.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import msgspec
 
 from models.definitions import compile_definitions
-from streams.broker.protocol import TP, Broker, Headers, Message, Reader
+from streams.broker.protocol import TP, Broker, Headers, Message, Reader, Record
 from streams.contracts import journal
 from streams.errors import AuditError
 from streams.presets import load_definitions, load_taxonomy
@@ -55,6 +55,10 @@ class _Recorder:
             self.changes.append(value or b"")
         elif topic == self._topics.journal:
             self.entries.append(value or b"")
+
+    def write_all(self, topic: str, partition: int, records: Iterable[Record]) -> None:
+        for key, value, _ in records:
+            self.write(topic, partition, key, value)
 
 
 def read_all(reader: Reader, topic: str, partition: int) -> list[Message]:

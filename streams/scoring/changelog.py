@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
+import numpy as np
 
 from models.errors import LayoutError
+from models.kernel.tables import U1
 from models.row import LAYOUT_VERSION, ROW_BYTES
 
 ROW_PREFIX, PENDING_PREFIX, CURSOR_KEY = b"r|", b"p|", b"c|partition"
@@ -41,6 +45,20 @@ _decode = msgspec.json.Decoder(Cursor).decode
 def row_key(customer: bytes) -> bytes:
     """Key of a customer's row."""
     return ROW_PREFIX + customer
+
+
+def row_values(images: U1) -> U1:
+    """Values of rows images [n, ROW_BYTES]: uint8 [n, ROW_VALUE_BYTES], the layout in front of each."""
+    values = np.empty((len(images), ROW_VALUE_BYTES), np.uint8)
+    values[:, : len(LAYOUT)] = np.frombuffer(LAYOUT, np.uint8)
+    values[:, len(LAYOUT) :] = images
+    return values
+
+
+def slices(lines: np.ndarray[Any, Any]) -> list[bytes]:
+    """The bytes of each line of an array."""
+    data, size = lines.tobytes(), lines.nbytes // max(1, len(lines))
+    return [data[start : start + size] for start in range(0, len(data), size)] if data else []
 
 
 def pending_key(customer: bytes, t0: int) -> bytes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Protocol
 
 import msgspec
@@ -17,13 +18,13 @@ from models.engine import Decisions, Engine
 from models.features import COUNT
 from models.kernel.decide import FLAP
 from models.kernel.run import APPLIED, DUPLICATE, LATE
-from models.kernel.tables import Events
+from models.kernel.tables import F8, I8, Events
 from models.pending import Block
 from models.taxonomy import Taxonomy
-from streams.broker.protocol import TP, Headers, Message
+from streams.broker.protocol import TP, Headers, Message, Record
 from streams.contracts import journal
 from streams.contracts.keys import definitions_key
-from streams.scoring.changelog import CURSOR_KEY, LAYOUT, Cursor, encode_cursor, pending_key, row_key
+from streams.scoring.changelog import CURSOR_KEY, ROW_PREFIX, Cursor, encode_cursor, pending_key, row_values, slices
 from streams.scoring.decode import Bad, Decode, Decoded
 from streams.scoring.fragments import SEGMENTATION_NAMES
 from streams.scoring.publish import Publisher, Trigger
@@ -41,6 +42,7 @@ class Sink(Protocol):
     def write(
         self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers | None = None
     ) -> None: ...
+    def write_all(self, topic: str, partition: int, records: Iterable[Record]) -> None: ...
 
 
 @dataclass(slots=True)
@@ -92,7 +94,7 @@ class Partition:
         self.quarantined: dict[int, Bad] = {}
         self.applying: int | None = None
         self._decode, self._sink, self._tolerance = decode, sink, tolerance_ms
-        self._moved: dict[int, tuple[list[float], int]] = {}
+        self._moved: list[tuple[I8, F8, I8]] = []
         self._durable = self._snapshot()
 
     # -- events
@@ -135,7 +137,8 @@ class Partition:
         trigger = Trigger("event", self.topics.events, self.number)
         for decisions in self.engine.apply(events, outcome):
             if len(decisions):
-                self.publish(decisions, trigger, lambda index: run[int(d.places[start + index])].offset())
+                places = d.places[start + decisions.what[:, 0]].tolist()
+                self.publish(decisions, trigger, np.array([run[place].offset() for place in places]))
         tally = np.bincount(outcome, minlength=3)
         self.counts.applied += int(tally[APPLIED] + tally[LATE])
         self.counts.duplicates += int(tally[DUPLICATE])
@@ -169,18 +172,18 @@ class Partition:
         self._sink.write(self.topics.dead, self.number, key, value, headers)
         self.counts.dead[bad.kind] += 1
 
-    def publish(self, decisions: Decisions, trigger: Trigger, offset_of: Callable[[int], int]) -> None:
-        """Writes changes, and remembers whose memberships must be written before the commit."""
-        rolling, topic, number, write = bytes.fromhex(self.cursor.changes), self.topics.changes, self.number, self._sink.write
-        for record in self.publisher.changes(decisions, trigger, offset_of):
-            write(topic, number, record.key, record.value, record.headers)
-            rolling = hashlib.sha256(rolling + record.value).digest()
+    def publish(self, decisions: Decisions, trigger: Trigger, offsets: I8) -> None:
+        """Writes changes, and remembers whose memberships must be written before the commit. offsets [n]: of the triggers."""
+        rolling, what = bytes.fromhex(self.cursor.changes), decisions.what
+        for records, links in self.publisher.changes(decisions, trigger, offsets):
+            self._sink.write_all(self.topics.changes, self.number, records)
+            for link in links:
+                rolling = hashlib.sha256(rolling + link).digest()
         self.update(changes=rolling.hex())
-        scores = decisions.figures[:, 1 + COUNT : 4 + COUNT].tolist()
-        for r, score, moment in zip(decisions.what[:, 1].tolist(), scores, decisions.what[:, 7].tolist(), strict=True):
-            self._moved[r] = (score, moment)
-        self.counts.changes.update(SEGMENTATION_NAMES[s] for s in decisions.what[:, 2].tolist())
-        self.counts.flaps += int(np.count_nonzero(decisions.what[:, 6] & FLAP))
+        self._moved.append((what[:, 1], decisions.figures[:, 1 + COUNT : 4 + COUNT].copy(), what[:, 7]))
+        moves = np.bincount(what[:, 2], minlength=len(SEGMENTATION_NAMES))
+        self.counts.changes.update(dict(zip(SEGMENTATION_NAMES, moves.tolist(), strict=True)))
+        self.counts.flaps += int(np.count_nonzero(what[:, 6] & FLAP))
 
     # -- what takes effect
 
@@ -234,16 +237,15 @@ class Partition:
 
     def keep_samples(self, block: Block) -> None:
         """Writes pending samples to the changelog."""
-        ids, size = self.engine.table.ids, block.entries.itemsize
-        data = block.entries.tobytes()
-        for k, r in enumerate(block.rows.tolist()):
-            self._sink.write(self.topics.state, self.number, pending_key(ids[r], block.t0), data[k * size : (k + 1) * size])
+        ids = self.engine.table.ids
+        keys = [pending_key(ids[r], block.t0) for r in block.rows.tolist()]
+        self._sink.write_all(self.topics.state, self.number, zip(keys, slices(block.entries), repeat(None)))
 
     def drop_samples(self, block: Block) -> None:
         """Removes pending samples from the changelog."""
         ids = self.engine.table.ids
-        for r in block.rows.tolist():
-            self._sink.write(self.topics.state, self.number, pending_key(ids[r], block.t0), None)
+        gone: list[Record] = [(pending_key(ids[r], block.t0), None, None) for r in block.rows.tolist()]
+        self._sink.write_all(self.topics.state, self.number, gone)
 
     def write_sample(self, key: bytes, value: bytes) -> None:
         """Writes a sample or a mark for the learner."""
@@ -266,22 +268,21 @@ class Partition:
         """Writes rows touched, memberships moved and the cursor: the last things before the commit."""
         table = self.engine.table
         touched = table.touched()
-        ids, images = table.ids, table.images(touched)
-        size = len(images) // max(1, len(touched))
-        state, number, write = self.topics.state, self.number, self._sink.write
-        for k, r in enumerate(touched.tolist()):
-            write(state, number, row_key(ids[r]), LAYOUT + images[k * size : (k + 1) * size])
+        keys = [ROW_PREFIX + table.ids[r] for r in touched.tolist()]
+        self._sink.write_all(self.topics.state, self.number, zip(keys, slices(row_values(table.images(touched))), repeat(None)))
         self._write_memberships()
         if self.cursor is not self._durable.cursor:
-            write(state, number, CURSOR_KEY, encode_cursor(self.cursor))
+            self._sink.write(self.topics.state, self.number, CURSOR_KEY, encode_cursor(self.cursor))
 
     def _write_memberships(self) -> None:
         """Of all who moved, in the names of those who decided: before others do, and before the commit."""
         if not self._moved:
             return
-        scores, moments = zip(*self._moved.values(), strict=True)
-        for record in self.publisher.memberships(list(self._moved), scores, moments):
-            self._sink.write(self.topics.segments, self.number, record.key, record.value)
+        rows, scores, moments = (np.concatenate(column) for column in zip(*self._moved, strict=True))
+        _, newest = np.unique(rows[::-1], return_index=True)
+        newest = len(rows) - 1 - newest
+        for records in self.publisher.memberships(rows[newest], scores[newest], moments[newest]):
+            self._sink.write_all(self.topics.segments, self.number, records)
         self._moved.clear()
 
     def forget(self) -> None:

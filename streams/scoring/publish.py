@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,9 +10,9 @@ import msgspec
 import numpy as np
 
 from models.engine import Decisions, Engine
-from models.kernel.tables import I8, U1
+from models.kernel.tables import F8, I8, U1
 from models.taxonomy import Taxonomy
-from streams.broker.protocol import Headers
+from streams.broker.protocol import Record
 from streams.contracts.changes import CE_TYPE, Cause
 from streams.scoring.fragments import Fragments, fragments
 from streams.scoring.render import record_bytes, render_changes, render_memberships
@@ -25,23 +25,21 @@ _ESCAPED = 6
 """An id's byte takes so many at most in JSON."""
 
 
-class Record(NamedTuple):
-    """Something to be written to a topic. A tuple is made in a third of a dataclass's time, and there are many."""
+class Rendered(NamedTuple):
+    """Changes as records. `links`: what one event or one swept row moved, its changes one after another."""
 
-    key: bytes
-    value: bytes
-    headers: Headers
+    records: list[Record]
+    links: list[bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """Why decisions were made, and the source. For a sweep `offset` is the position after which it ran."""
+    """Why decisions were made, and the source. `at`: time of the sweep, ms."""
 
     cause: Cause
     topic: str
     partition: int
     at: int = 0
-    offset: int = 0
 
 
 def _bytes(text: bytes) -> U1:
@@ -75,8 +73,8 @@ class Publisher:
             self._buffer = np.empty(needed, np.uint8)
         return self._buffer
 
-    def changes(self, decisions: Decisions, trigger: Trigger, offset_of: Callable[[int], int]) -> list[Record]:
-        """One record for each membership that moved. `offset_of` an event's index (unused for a sweep)."""
+    def changes(self, decisions: Decisions, trigger: Trigger, offsets: I8) -> Iterator[Rendered]:
+        """One record for each membership that moved. offsets [n]: of the events; for a sweep, the position after which it ran."""
         fragments, table, sweep = self._prepare(), self._engine.table, trigger.cause == "sweep"
         source = b',"source":{"topic":%b,"partition":%d,"offset":' % (_json(trigger.topic), trigger.partition)
         prefix = (
@@ -91,37 +89,35 @@ class Publisher:
             ("ce_source", f"/shoal/{trigger.topic}/{trigger.partition}".encode()),
             ("content-type", b"application/json"),
         ]
-        records: list[Record] = []
         for part in _parts(decisions.what):
             what = decisions.what[part]
             keys = [table.ids[r] for r in what[:, 1].tolist()]
-            offsets = np.full(len(what), trigger.offset) if sweep else np.array([offset_of(i) for i in what[:, 0].tolist()])
             text, starts = starts_of(keys)
             out, places = self._room(text), np.empty((len(what), 4), np.int64)
             d, hashes = decisions, table.hashes[what[:, 1]]
             render_changes(
-                fragments, sweep, _bytes(prefix), _bytes(cause), _bytes(source), offsets, text, starts, hashes, what,
+                fragments, sweep, _bytes(prefix), _bytes(cause), _bytes(source), offsets[part], text, starts, hashes, what,
                 d.figures[part], d.reach[part], d.reasons[part], d.effects[part], out, places,
             )  # fmt: skip
             data = out[: int(places[-1, 1])].tobytes()
-            for key, (start, end, behind, moment) in zip(keys, places.tolist(), strict=True):
-                own = [("ce_id", data[start + 7 : behind]), ("ce_time", data[moment : moment + 24])]
-                records.append(Record(key, data[start:end], headers + own))
-        return records
+            records: list[Record] = [
+                (key, data[start:end], [*headers, ("ce_id", data[start + 7 : behind]), ("ce_time", data[moment : moment + 24])])
+                for key, (start, end, behind, moment) in zip(keys, places.tolist(), strict=True)
+            ]
+            firsts = np.flatnonzero(np.diff(what[:, 0], prepend=-1))
+            begins, ends = places[firsts, 0].tolist(), places[np.append(firsts[1:], len(what)) - 1, 1].tolist()
+            yield Rendered(records, [data[start:end] for start, end in zip(begins, ends, strict=True)])
 
-    def memberships(self, rows: Sequence[int], scores: Sequence[Sequence[float]], moments: Sequence[int]) -> list[Record]:
-        """All memberships of these rows, with churn, purchase and value of their last changes at `moments` (ms)."""
+    def memberships(self, rows: I8, scores: F8, moments: I8) -> Iterator[list[Record]]:
+        """All memberships of rows [n], with churn, purchase and value, scores [n, 3], of their last changes at `moments` (ms)."""
         fragments, table = self._prepare(), self._engine.table
-        picked, figures, times = np.array(rows, np.int64), np.array(scores), np.array(moments, np.int64)
-        records: list[Record] = []
-        for part in _parts(picked):
-            keys = [table.ids[r] for r in rows[part]]
+        for part in _parts(rows):
+            keys = [table.ids[r] for r in rows[part].tolist()]
             text, starts = starts_of(keys)
             out, places = self._room(text), np.empty((len(keys), 2), np.int64)
-            render_memberships(fragments, table.rows, picked[part], times[part], figures[part], text, starts, out, places)
+            render_memberships(fragments, table.rows, rows[part], moments[part], scores[part], text, starts, out, places)
             data = out[: int(places[-1, 1])].tobytes()
-            records += [Record(key, data[start:end], ()) for key, (start, end) in zip(keys, places.tolist(), strict=True)]
-        return records
+            yield [(key, data[start:end], None) for key, (start, end) in zip(keys, places.tolist(), strict=True)]
 
 
 def _parts(of: I8) -> list[slice]:

@@ -66,8 +66,8 @@ def _stretch(partition: Partition, at: int, plan: Plan) -> bool:
         touched = engine.table.touched_count()
         stretch = engine.sweep(at, place, at // plan.period % plan.phases, plan.phases, partition.one_in, budget)
         if len(stretch.decisions):
-            trigger = Trigger("sweep", partition.topics.events, partition.number, at, partition.events_at)
-            partition.publish(stretch.decisions, trigger, lambda _: -1)
+            trigger = Trigger("sweep", partition.topics.events, partition.number, at)
+            partition.publish(stretch.decisions, trigger, np.full(len(stretch.decisions), partition.events_at))
         if len(stretch.sampled):
             block = engine.pending.take(engine.table, at, stretch.sampled, stretch.features)
             partition.keep_samples(block)

@@ -30,8 +30,8 @@ def warm() -> float:
     events = Events(rows, np.ones(1, np.int64), np.zeros(1, np.int64), one, zero, zero, one, one, one, hash_all([b"m"]))
     publisher = Publisher(engine, load_taxonomy("retail"))
     for decisions in engine.apply(events, np.empty(1, np.uint8)):
-        publisher.changes(decisions, Trigger("event", "events", 0), lambda _: 0)
-    publisher.memberships([0], [[0.5, 0.5, 1.0]], [1])
+        list(publisher.changes(decisions, Trigger("event", "events", 0), np.zeros(len(decisions), np.int64)))
+    list(publisher.memberships(np.zeros(1, np.int64), np.zeros((1, 3)), np.ones(1, np.int64)))
     engine.sweep(1, 0, 0, 1, 1, 1)
     return time.perf_counter() - start
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from models.definitions import Program
 from models.errors import ShoalError
 from models.taxonomy import Taxonomy
-from streams.broker.protocol import TP, Broker, Connection, Headers, Message
+from streams.broker.protocol import TP, Broker, Connection, Headers, Message, Record
 from streams.clock import Clock
 from streams.errors import Aborted, BrokerError, Fenced, PoisonError, RestoreError, Unknown
 from streams.metrics import Metrics
@@ -245,6 +245,11 @@ class Worker:
         """Into the open transaction; opens one if there is none."""
         self._begin()
         self.connection.produce(topic, partition, key, value, headers)
+
+    def write_all(self, topic: str, partition: int, records: Iterable[Record]) -> None:
+        """Into the open transaction, in order; opens one if there is none."""
+        self._begin()
+        self.connection.produce_all(topic, partition, records)
 
     def _begin(self) -> None:
         if not self._open:

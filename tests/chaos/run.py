@@ -27,6 +27,8 @@ from tests.chaos.schedule import Kind, Schedule, draw, kinds
 from tests.chaos.site import Site, broker
 
 CUSTOMERS, DAYS, PARTITIONS = 400, 45, 4
+SCALE_DAYS = 150
+"""A worker takes seconds to join; it must find something left to do."""
 NEEDED: dict[Kind, tuple[str, ...]] = {
     "kill": ("kills", "aborted", "reprocessed", "moved"),
     "scale": ("moved",),
@@ -69,7 +71,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         wanted = kinds(given.faults)
         with broker("kafka") as site:
-            result = chaos(scene_on(site, given.seed), wanted, given.runs, given.seed)
+            days = SCALE_DAYS if "scale" in wanted else DAYS
+            result = chaos(scene_on(site, given.seed, days), wanted, given.runs, given.seed)
     except MissingPrerequisite as missing:
         say(f"chaos: {missing}")
         return 3

@@ -13,7 +13,7 @@ from models.features import catalogue_hash
 from models.snapshot import Family, Score, Snapshot
 from models.taxonomy import Taxonomy
 from streams.broker.memory import MemoryMessage
-from streams.broker.protocol import TP, Headers
+from streams.broker.protocol import TP, Headers, Record
 from streams.presets import load_definitions, load_taxonomy
 from streams.scoring.decode import Decode
 from streams.scoring.partition import Partition
@@ -80,6 +80,11 @@ class Stand:
         """As the partition's sink."""
         assert partition == 0
         self.open.append(Written(topic, key, value, tuple(headers or ())))
+
+    def write_all(self, topic: str, partition: int, records: Iterable[Record]) -> None:
+        """As the partition's sink."""
+        for key, value, headers in records:
+            self.write(topic, partition, key, value, headers)
 
     def begin(self) -> Stand:
         """The first entry of a new partition."""
