@@ -280,7 +280,7 @@ class Partition:
             return
         rows, scores, moments = (np.concatenate(column) for column in zip(*self._moved, strict=True))
         _, newest = np.unique(rows[::-1], return_index=True)
-        newest = len(rows) - 1 - newest
+        newest = np.sort(len(rows) - 1 - newest)  # not by row: where a row stands is a matter of who restored it
         for records in self.publisher.memberships(rows[newest], scores[newest], moments[newest]):
             self._sink.write_all(self.topics.segments, self.number, records)
         self._moved.clear()
