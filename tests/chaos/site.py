@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,18 +72,23 @@ def site_of(running: RunningBroker) -> Site:
 
 def begin(settings: Settings) -> None:
     """Empty topics and no group, whatever was there: the same names, so that what is written can be the same bytes."""
-    client = admin(settings)
-    ours = [settings.topic(topic.name) for topic in TOPICS]
+    remove(settings, [topic.name for topic in TOPICS])
+    client, group = admin(settings), settings.group_name()
+    deadline = time.monotonic() + _WITHIN_S
+    while group in [known.group_id for known in client.list_consumer_groups(request_timeout=10).result().valid]:
+        why = _tolerate(client.delete_consumer_groups([group])[group], _NO_GROUP, *_NOT_YET)
+        _pause(deadline, f"group {group} cannot be removed (error {why})")
+    create_topics(settings)
+
+
+def remove(settings: Settings, names: Sequence[str]) -> None:
+    """Removes topics, named as in `streams.topics`; returns when they are gone."""
+    client, ours = admin(settings), [settings.topic(name) for name in names]
     deadline = time.monotonic() + _WITHIN_S
     while there := [name for name in ours if name in partition_counts(settings, client)]:
         for future in client.delete_topics(there).values():
             _tolerate(future, KafkaError.UNKNOWN_TOPIC_OR_PART)
         _pause(deadline, f"topics {', '.join(there)} are still there")
-    group = settings.group_name()
-    while group in [known.group_id for known in client.list_consumer_groups(request_timeout=10).result().valid]:
-        why = _tolerate(client.delete_consumer_groups([group])[group], _NO_GROUP, *_NOT_YET)
-        _pause(deadline, f"group {group} cannot be removed (error {why})")
-    create_topics(settings)
 
 
 def _tolerate(future: Any, *codes: int) -> int | None:
