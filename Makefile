@@ -42,8 +42,11 @@ lint: setup ## ruff and mypy --strict
 bench: broker-jars ## CPU, latency and memory of the worker against the bare loop, on real Kafka
 	@$(PY) -m tests.benchmarks.bench_worker $(ARGS)
 
-chaos: broker-jars ## Kill, restart and compare (FAULTS=kill RUNS=20 SEED=1)
-	@$(PY) -m tests.chaos.run --faults $(FAULTS) --runs $(RUNS) --seed $(SEED) $(ARGS)
+chaos: broker-jars ## Kill, restart and compare (FAULTS=kill|scale|freeze|wall|malformed|splits RUNS=20 SEED=1)
+	@case $(FAULTS) in \
+	wall|malformed|splits) $(PY) -m tests.chaos.$(FAULTS) $(ARGS) ;; \
+	*) $(PY) -m tests.chaos.run --faults $(FAULTS) --runs $(RUNS) --seed $(SEED) $(ARGS) ;; \
+	esac
 
 contracts: setup ## Write the JSON Schemas and the AsyncAPI document
 	@$(VENV)/bin/shoal contracts $(ARGS)

@@ -55,20 +55,26 @@ class Crew:
     settings: Settings
     folder: Path
     rng: Random
+    program: tuple[str, ...] = ("streams.cli.main",)
     alive: dict[str, Process] = field(default_factory=dict)
     lives: list[Process] = field(default_factory=list)
     kills: int = 0
     learner_kills: int = 0
     fenced: int = 0
 
+    def environment(self) -> dict[str, str]:
+        """The settings as SHOAL_* variables."""
+        given = self.settings.model_dump(exclude={"kafka"}, exclude_unset=True)
+        return {f"SHOAL_{name.upper()}": str(value) for name, value in given.items()}
+
     def start(self, name: str) -> None:
         """`learn`, or `work-SLOT`. Every process has a hash seed of its own."""
         command = ["learn"] if name == LEARNER else ["work", "--slot", name.removeprefix("work-")]
         log = self.folder / f"{name}.{sum(life.name == name for life in self.lives)}.log"
-        environment = {**os.environ, **_environment(self.settings), "PYTHONHASHSEED": str(self.rng.randrange(2**32))}
+        environment = {**os.environ, **self.environment(), "PYTHONHASHSEED": str(self.rng.randrange(2**32))}
         with log.open("wb") as out:
             popen = subprocess.Popen(
-                [sys.executable, "-m", "streams.cli.main", *command, "--log-format", "json"],
+                [sys.executable, "-m", *self.program, *command, "--log-format", "json"],
                 cwd=_ROOT,
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -156,9 +162,3 @@ class Crew:
 def last_words(log: Path) -> str:
     """The end of a log."""
     return " | ".join(log.read_text(errors="replace").splitlines()[-3:])[-600:] or "(nothing)"
-
-
-def _environment(settings: Settings) -> dict[str, str]:
-    """The settings as SHOAL_* variables."""
-    given = settings.model_dump(exclude={"kafka"}, exclude_unset=True)
-    return {f"SHOAL_{name.upper()}": str(value) for name, value in given.items()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
 
 import msgspec
 import pytest
@@ -24,6 +23,7 @@ from streams.scoring.audit import Audit, check_chain, read_all
 from streams.scoring.worker import Slot, Worker
 from streams.settings import DAY_MS, Settings, load_settings
 from streams.topics import TOPICS
+from tests.chaos.forgery import forged, place_of
 from tests.chaos.twin import synthetic_models
 
 START = 20_000 * DAY_MS
@@ -177,32 +177,17 @@ def entries_of(run: Run, settings: Settings, number: int) -> list[tuple[bytes, j
 @pytest.mark.parametrize("resealed", [False, True], ids=["as-it-is", "with-a-new-hash-chain"])
 def test_an_altered_entry_is_named(run: Run, audit: Audit, settings: Settings, kind: str, resealed: bool) -> None:
     """Whether the forger left the hashes alone, or made the whole chain anew on top of the altered entry."""
-    written = entries_of(run, settings, 0)
-    place = next(k for k, (_, entry) in enumerate(written) if entry.kind == kind and k >= len(written) // 3 * (kind != "start"))
-    entries = [entry for _, entry in written]
-    original = entries[place]
-    other = next(entry for entry in entries if entry.kind == kind and entry.what != original.what) if kind == "manifest" else None
-    what = other.what if other is not None else original.what[::-1]
-    forgeries: dict[str, dict[str, Any]] = {
-        "start": {"what": what},
-        "manifest": {"what": what, "at": other.at if other is not None else 0},
-        "definitions": {"what": what},
-        "sweep": {"at": original.at + 3_600_000},
-        "clamp": {"at": original.at - 3_600_000},
-    }
-    entries[place] = msgspec.structs.replace(original, **forgeries[kind])
-    if resealed:
-        for k in range(place, len(entries)):
-            previous = entries[k - 1].hash if k else ""
-            entries[k] = journal.sealed(msgspec.structs.replace(entries[k], previous=previous, hash=""))
-    data = [journal.encode(entry) for entry in entries]
+    entries = [entry for _, entry in entries_of(run, settings, 0)]
+    place = place_of(entries, kind)
+    assert place is not None
+    data = forged(entries, place, resealed=resealed)
     reader = MemoryBroker(run.cluster).reader("test")
     events = read_all(reader, settings.topic("events"), 0)
     changes = [m.value() or b"" for m in read_all(reader, settings.topic("segment-changes"), 0)]
 
     def whole_audit() -> None:
         check_chain(list(enumerate(data)), "journal[0]")
-        audit.recompute(0, data, entries, events, changes)
+        audit.recompute(0, data, [journal.decode(one) for one in data], events, changes)
 
     with pytest.raises(AuditError, match=rf"entry {place}\b.*{kind}" if not resealed else r"entry \d+, kind"):
         whole_audit()
