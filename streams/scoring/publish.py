@@ -97,7 +97,7 @@ class Publisher:
             d, hashes = decisions, table.hashes[what[:, 1]]
             render_changes(
                 fragments, sweep, _bytes(prefix), _bytes(cause), _bytes(source), offsets[part], text, starts, hashes, what,
-                d.figures[part], d.reach[part], d.reasons[part], d.effects[part], out, places,
+                d.figures[part], d.reach[part], d.reasons[part], d.effects[part], out, places, np.full(2, -1),
             )  # fmt: skip
             data = out[: int(places[-1, 1])].tobytes()
             records: list[Record] = [
@@ -115,7 +115,9 @@ class Publisher:
             keys = [table.ids[r] for r in rows[part].tolist()]
             text, starts = starts_of(keys)
             out, places = self._room(text), np.empty((len(keys), 2), np.int64)
-            render_memberships(fragments, table.rows, rows[part], moments[part], scores[part], text, starts, out, places)
+            render_memberships(
+                fragments, table.rows, rows[part], moments[part], scores[part], text, starts, out, places, np.full(2, -1)
+            )
             data = out[: int(places[-1, 1])].tobytes()
             yield [(key, data[start:end], None) for key, (start, end) in zip(keys, places.tolist(), strict=True)]
 

@@ -12,7 +12,7 @@ from models.kernel.tables import F8, I8, U1, U8, Int, Rows
 from models.row import MICRO_SLOTS, SEGMENTATIONS
 from streams.scoring import fragments as f
 from streams.scoring.fragments import Fragments
-from streams.scoring.text import put, put_hex, put_id, put_int, put_number, put_time
+from streams.scoring.text import put, put_hex, put_id, put_int, put_number, put_time_again
 
 _FIXED_BYTES = 6_144
 _FRAGMENTS = 40
@@ -36,12 +36,12 @@ def _fragment(out: U1, end: Int, fr: Fragments, which: Int) -> Int:
 
 
 @compiled
-def _member(out: U1, end: Int, fr: Fragments, s: Int, segment: Int, since: Int) -> Int:
+def _member(out: U1, end: Int, fr: Fragments, s: Int, segment: Int, since: Int, last: I8) -> Int:
     """A membership, or null."""
     if segment == 0:
         return _fragment(out, end, fr, f.NULL)
     end = _fragment(out, end, fr, fr.openings + _IDS * s + segment)
-    return _fragment(out, put_time(out, end, since), fr, f.END)
+    return _fragment(out, put_time_again(out, end, since, last), fr, f.END)
 
 
 @compiled
@@ -101,12 +101,12 @@ def _identity(
 @compiled
 def render_changes(
     fr: Fragments, sweep: bool, prefix: U1, cause: U1, source: U1, offsets: I8, ids: U1, id_starts: I8, hashes: U8, what: I8,
-    figures: F8, reach: I8, reasons: I8, effects: F8, out: U1, places: I8,
+    figures: F8, reach: I8, reasons: I8, effects: F8, out: U1, places: I8, last: I8,
 ) -> None:  # fmt: skip
     """Renders each change into `out`; places [n, 4]: its start and end, the end of its id, the start of its time.
 
     prefix: of ids; cause: from behind the time to the confidence; source: up to the offset. offsets [n]: of the triggers.
-    Customer k's id is ids[id_starts[k] : id_starts[k + 1]].
+    Customer k's id is ids[id_starts[k] : id_starts[k + 1]]. last [2]: see `put_time_again`; -1 at first.
     """
     end: Int = 0
     before, count = -1, 0
@@ -121,12 +121,12 @@ def render_changes(
         places[k, 2] = end
         end = put_id(out, _fragment(out, end, fr, f.CUSTOMER), ids, id_starts[k], id_starts[k + 1])
         end = _fragment(out, _fragment(out, end, fr, f.SEGMENTATION), fr, fr.names + s)
-        end = _member(out, _fragment(out, end, fr, f.PREVIOUS), fr, s, previous, w[5])
+        end = _member(out, _fragment(out, end, fr, f.PREVIOUS), fr, s, previous, w[5], last)
         begun = t // 1000 * 1000 if s == MICRO else t
-        end = _member(out, _fragment(out, end, fr, f.CURRENT), fr, s, current, begun)
+        end = _member(out, _fragment(out, end, fr, f.CURRENT), fr, s, current, begun, last)
         end = _fragment(out, end, fr, f.AT)
         places[k, 3] = end
-        end = put(out, put_time(out, end, t), cause, 0, len(cause))
+        end = put(out, put_time_again(out, end, t, last), cause, 0, len(cause))
         end = put_number(out, end, figures[k, 0])
         end = _fragment(out, _scores(out, end, fr, f.CHURN, figures[k], _SCORES), fr, fr.before_reasons)
         end = _reasons(out, end, fr, figures[k], reasons[k], effects[k])
@@ -138,22 +138,23 @@ def render_changes(
 
 @compiled
 def render_memberships(
-    fr: Fragments, rows: Rows, picked: I8, moments: I8, scores: F8, ids: U1, id_starts: I8, out: U1, places: I8
+    fr: Fragments, rows: Rows, picked: I8, moments: I8, scores: F8, ids: U1, id_starts: I8, out: U1, places: I8,
+    last: I8,
 ) -> None:
-    """Renders all memberships of rows picked [n]; scores [n, 3]; places [n, 2]: start and end."""
+    """Renders all memberships of rows picked [n]; scores [n, 3]; places [n, 2]: start and end; last as above."""
     end: Int = 0
     for k in range(picked.shape[0]):
         r = picked[k]
         places[k, 0] = end
         end = put_id(out, _fragment(out, end, fr, f.MEMBER_OPEN), ids, id_starts[k], id_starts[k + 1])
-        end = put_time(out, _fragment(out, end, fr, f.MEMBER_AT), moments[k])
+        end = put_time_again(out, _fragment(out, end, fr, f.MEMBER_AT), moments[k], last)
         end = _fragment(out, end, fr, f.MEMBERSHIPS)
         first = True
         for s in range(_PLACES):
             segment = np.int64(rows.u1[r, row.SEGMENT + s])
             if segment:
                 end = _named(out, end, fr, s, first)
-                end = _member(out, end, fr, s, segment, rows.i8[r, row.SINCE + s])
+                end = _member(out, end, fr, s, segment, rows.i8[r, row.SINCE + s], last)
                 first = False
         end = _fragment(out, end, fr, f.MICRO_LIST)
         first = True
@@ -162,10 +163,10 @@ def render_memberships(
             if segment:
                 if not first:
                     end = _fragment(out, end, fr, f.COMMA)
-                end = _member(out, end, fr, MICRO, segment, np.int64(rows.u4[r, row.MICRO_SINCE + m]) * 1000)
+                end = _member(out, end, fr, MICRO, segment, np.int64(rows.u4[r, row.MICRO_SINCE + m]) * 1000, last)
                 first = False
         end = _fragment(out, _scores(out, end, fr, f.MEMBER_SCORES, scores[k], 0), fr, f.LAST_CHANGES)
-        end = _last_changes(out, end, fr, rows, r)
+        end = _last_changes(out, end, fr, rows, r, last)
         places[k, 1] = end
 
 
@@ -179,13 +180,13 @@ def _named(out: U1, end: Int, fr: Fragments, s: Int, first: bool) -> Int:
 
 
 @compiled
-def _last_changes(out: U1, end: Int, fr: Fragments, rows: Rows, r: Int) -> Int:
+def _last_changes(out: U1, end: Int, fr: Fragments, rows: Rows, r: Int, last: I8) -> Int:
     """The newest change of each segmentation, and the end of the record."""
     first = True
     for s in range(_PLACES):
         if rows.u1[r, row.SEGMENT + s]:
             end = _fragment(out, _named(out, end, fr, s, first), fr, f.LAST_AT)
-            end = _fragment(out, put_time(out, end, rows.i8[r, row.SINCE + s]), fr, f.LAST_PREVIOUS)
+            end = _fragment(out, put_time_again(out, end, rows.i8[r, row.SINCE + s], last), fr, f.LAST_PREVIOUS)
             prior = np.int64(rows.u1[r, row.PRIOR + s])
             end = _fragment(out, end, fr, fr.keys + _IDS * s + prior if prior else f.NULL)
             end = _fragment(out, end, fr, f.BRACE)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.kernel.jit import compiled
+from models.kernel.jit import compiled, inlined
 from models.kernel.tables import I8, U1, Int
+from streams.scoring.copying import copy_bytes
 
 _POWERS = 10.0 ** np.arange(23)
 _DIGITS = 6
+_TIME = 24
 _HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
 _NULL = np.frombuffer(b"null", np.uint8)
 
@@ -16,10 +18,8 @@ _NULL = np.frombuffer(b"null", np.uint8)
 @compiled
 def put(out: U1, end: Int, text: U1, start: Int, stop: Int) -> Int:
     """Copies text[start:stop]."""
-    for k in range(start, stop):
-        out[end] = text[k]
-        end += 1
-    return end
+    copy_bytes(out, end, text, start, stop - start)
+    return end + stop - start
 
 
 @compiled
@@ -105,6 +105,32 @@ def put_time(out: U1, end: Int, ms: Int) -> Int:
 
 
 @compiled
+def put_time_again(out: U1, end: Int, ms: Int, last: I8) -> Int:
+    """As `put_time`; a time that was written last is copied. last [2]: that time, and where it stands in `out`."""
+    if ms == last[0]:
+        copy_bytes(out, end, out, last[1], _TIME)
+    else:
+        put_time(out, end, ms)
+        last[0], last[1] = ms, end
+    return end + _TIME
+
+
+@inlined
+def _exponent(value: float) -> Int:
+    """The power of ten that `value` (at least 1e-15) reaches; from 22 on, by its logarithm."""
+    if value >= _POWERS[22]:
+        return np.int64(np.floor(np.log10(value)))
+    exponent = 0
+    if value >= 1.0:
+        while value >= _POWERS[exponent + 1]:
+            exponent += 1
+        return exponent
+    while value * _POWERS[-exponent] < 1.0:
+        exponent -= 1
+    return exponent
+
+
+@compiled
 def put_number(out: U1, end: Int, value: float) -> Int:
     """Six significant digits; null for what is not finite."""
     if not np.isfinite(value):
@@ -116,7 +142,7 @@ def put_number(out: U1, end: Int, value: float) -> Int:
     if value < 1e-15:
         out[end] = 48
         return end + 1
-    exponent = int(np.floor(np.log10(value)))
+    exponent = _exponent(value)
     shift = _DIGITS - 1 - exponent
     scaled = value * _POWERS[shift] if shift >= 0 else value / _POWERS[min(-shift, 22)]
     digits = int(np.rint(scaled))

@@ -17,7 +17,7 @@ from models.kernel.tables import Events
 from streams.presets import load_definitions, load_taxonomy
 from streams.scoring.publish import Publisher, Trigger
 
-_COMPILED = ("text.py", "fragments.py", "render.py")
+_COMPILED = ("copying.py", "text.py", "fragments.py", "render.py")
 
 
 def warm() -> float:
