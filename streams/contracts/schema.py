@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,19 +38,18 @@ def documents() -> dict[str, str]:
     return texts
 
 
-def write(docs: Path) -> list[str]:
-    """Writes what is not current and returns its paths below `docs`."""
-    changed = stale(docs)
-    for path, text in documents().items():
-        if path in changed:
-            (docs / path).parent.mkdir(parents=True, exist_ok=True)
-            (docs / path).write_text(text, encoding="utf-8")
+def write(docs: Path, texts: Mapping[str, str]) -> list[str]:
+    """Writes those of the texts that are not current and returns their paths below `docs`."""
+    changed = stale(docs, texts)
+    for path in changed:
+        (docs / path).parent.mkdir(parents=True, exist_ok=True)
+        (docs / path).write_text(texts[path], encoding="utf-8")
     return changed
 
 
-def stale(docs: Path) -> list[str]:
-    """The paths below `docs` of the documents that are missing or not current."""
-    return [path for path, text in documents().items() if _read(docs / path) != text]
+def stale(docs: Path, texts: Mapping[str, str]) -> list[str]:
+    """The paths below `docs` of the texts that are missing or not current."""
+    return [path for path, text in texts.items() if _read(docs / path) != text]
 
 
 def json_schema(record: type[msgspec.Struct]) -> dict[str, Any]:

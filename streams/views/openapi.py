@@ -1,10 +1,9 @@
-"""The OpenAPI document of the views, made from the types they answer with: `python -m streams.views.openapi`."""
+"""The OpenAPI document of the views, made from the types they answer with."""
 
 from __future__ import annotations
 
 import inspect
 import json
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,7 +12,8 @@ from streams.contracts.changes import CustomerSegments
 from streams.views.answers import Flows, Members, Problem, Segments, Status
 from streams.views.flows import HOURS_KEPT
 
-PATH = Path("docs/api/openapi.json")
+PATH = "api/openapi.json"
+"""Below docs/."""
 
 MOST_MEMBERS, USUAL_MEMBERS = 1_000, 100
 MOST_HOURS, USUAL_HOURS = HOURS_KEPT, 24
@@ -141,8 +141,3 @@ def _described(schema: dict[str, Any]) -> dict[str, Any]:
     if "description" in schema:
         schema = {**schema, "description": inspect.cleandoc(schema["description"])}
     return schema
-
-
-if __name__ == "__main__":
-    PATH.parent.mkdir(parents=True, exist_ok=True)
-    PATH.write_text(text(), encoding="utf-8")

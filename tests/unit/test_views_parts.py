@@ -123,8 +123,8 @@ def test_a_chatty_library_is_heard_seldom() -> None:
 
 
 def test_the_document_in_docs_is_current() -> None:
-    path = ROOT / openapi.PATH
-    assert path.read_text(encoding="utf-8") == openapi.text(), "run python -m streams.views.openapi"
+    path = ROOT / "docs" / openapi.PATH
+    assert path.read_text(encoding="utf-8") == openapi.text(), "run `shoal contracts` and commit what it writes"
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:8080", "ftp://127.0.0.1", "http://", ""])
