@@ -18,14 +18,14 @@ _LAST_WORDS = 12
 class Child:
     """A `shoal` command that runs beside us. Ctrl-C in our terminal does not reach it: we end it, in good order.
 
-    Should we be killed ourselves, it ends too (`streams.demo.leash`).
+    Should we be killed ourselves, it ends too (`streams.cli.leash`).
     """
 
     def __init__(self, name: str, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
         self.name, self.log = name, log
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "streams.demo.leash", *arguments],
+                [sys.executable, "-m", "streams.cli.leash", *arguments],
                 env=dict(environment),
                 stdin=subprocess.PIPE,
                 stdout=output,

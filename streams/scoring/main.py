@@ -71,11 +71,14 @@ def work(settings: Settings, slot: int, clock: Clock) -> int:
 
 
 def main(settings: Settings, *, processes: int = 1, slot: int = 0, clock: Clock | None = None) -> int:
-    """`processes` workers with slots `slot`, `slot` + 1, ...: each slot may live once at a time over all machines."""
+    """`processes` workers with slots `slot`, `slot` + 1, ...: each slot may live once at a time over all machines.
+
+    Should this process be killed, they end too (`streams.cli.leash`).
+    """
     if processes == 1:
         return work(settings, slot, clock or WallClock())
-    command = [sys.executable, "-m", "streams.cli.main", "work", *sys.argv[2:]]
-    children = [subprocess.Popen([*command, "--processes", "1", "--slot", str(slot + k)]) for k in range(processes)]
+    command = [sys.executable, "-m", "streams.cli.leash", "work", *sys.argv[2:], "--processes", "1", "--slot"]
+    children = [subprocess.Popen([*command, str(slot + k)], stdin=subprocess.PIPE) for k in range(processes)]
     stop = Stop()
     try:
         while not stop() and all(child.poll() is None for child in children):

@@ -1,4 +1,4 @@
-"""Runs a `shoal` command that ends when whoever started it does: `python -m streams.demo.leash work --slot 0`.
+"""Runs a `shoal` command that ends when whoever started it does: `python -m streams.cli.leash work --slot 0`.
 
 Its standard input is a pipe that the starter holds. The system closes it however the starter ends, also by SIGKILL.
 """
