@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from streams.broker.memory_cluster import MemoryCluster
 from streams.broker.memory_group import Member
@@ -10,7 +10,7 @@ from streams.broker.memory_log import MemoryMessage
 from streams.broker.memory_producer import MemoryWriter
 from streams.broker.memory_reader import fetch
 from streams.broker.memory_transactions import Step
-from streams.broker.protocol import TP, Ownership
+from streams.broker.protocol import TP, Ownership, Record
 from streams.errors import BrokerError
 
 
@@ -25,7 +25,6 @@ class MemoryConnection:
         cluster.register(transactional_id, self)
         self.begin = self._producer.begin
         self.produce = self._producer.produce
-        self.produce_all = self._producer.produce_all
         self.abort = self._producer.abort
         self._topics: tuple[str, ...] = ()
         self._ownership: Ownership | None = None
@@ -33,6 +32,11 @@ class MemoryConnection:
         self._generation = -1
         self._positions: dict[TP, int | None] = {}  # None: the group's committed offset
         self._paused: set[TP] = set()
+
+    def produce_all(self, topic: str, partition: int, records: Iterable[Record]) -> None:
+        """`produce` of each, in order."""
+        for key, value, headers in records:
+            self.produce(topic, partition, key, value, headers)
 
     def subscribe(self, topics: Sequence[str], ownership: Ownership) -> None:
         """Joins the group with the next poll."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from streams.broker.memory_cluster import MemoryCluster
 from streams.broker.memory_transactions import Step
-from streams.broker.protocol import TP, Headers, Record
+from streams.broker.protocol import TP, Headers
 from streams.errors import Aborted, BrokerError, Fenced
 
 
@@ -47,11 +47,6 @@ class MemoryWriter:
         transaction = self._cluster.coordinator.joined(self.name, self._epoch, log)
         log.append(key, value, headers, self._cluster.now_ms(), transaction)
         self._step("produce", after=True, subject=f"{topic}-{partition}")
-
-    def produce_all(self, topic: str, partition: int, records: Iterable[Record]) -> None:
-        """`produce` of each, in order."""
-        for key, value, headers in records:
-            self.produce(topic, partition, key, value, headers)
 
     def commit(self) -> None:
         """Commits. Raises Aborted, Fenced."""

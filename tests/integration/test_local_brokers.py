@@ -179,7 +179,9 @@ def test_a_stale_pid_file_never_gets_a_stranger_killed(tmp_path: Path) -> None:
 
 def test_a_broker_outlives_the_process_that_started_it(tmp_path: Path) -> None:
     folder = tmp_path / "broker"
-    start = f"from pathlib import Path; from streams.embedded import *; start_broker('embedded', Path({str(folder)!r}))"
+    # Whoever runs the tests in a shell's background ignores SIGINT, and so would the process.
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    start = f"{heard}; from pathlib import Path; from streams.embedded import *; start_broker('embedded', Path({str(folder)!r}))"
     subprocess.run([sys.executable, "-c", start], check=True, timeout=60)
     broker = broker_status(folder)
     assert broker is not None
