@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from streams.broker.protocol import TP, Message, Reader, Writer
+from streams.broker.protocol import TP, Message, Reader, Record, Writer
 from streams.errors import Aborted, BrokerError, Fenced, TopicError
 from tests.integration.broker_site import Site, Worker, drive, quiet, read_all, read_until_refused, values
 
@@ -140,6 +140,24 @@ class Reading:
         assert found[0].headers() == headers
         assert found[3].headers() == headers
         assert not found[1].headers()
+
+    def test_records_written_at_once_come_as_they_went(self, site: Site, team: Team) -> None:
+        topic = site.topic(1)
+        records: list[Record] = [
+            (None, b"no key", None),
+            (b"k", b"headed", [("empty", b""), ("reason", b"\x00\xff")]),
+            (b"gone", None, None),
+        ]
+        link = team.alone(topic, 1).link
+        link.begin()
+        link.produce_all(topic, 0, iter(records))
+        link.produce_all(topic, 0, [])
+        link.produce_all(topic, 0, ((b"%d" % n, b"", None) for n in range(300)))
+        link.commit({TP(topic, 0): 0})
+        found = read_all(site, topic)
+        assert [(record.key(), record.value()) for record in found[:3]] == [record[:2] for record in records]
+        assert [record.headers() or None for record in found[:3]] == [record[2] for record in records]
+        assert [record.key() for record in found[3:]] == [b"%d" % n for n in range(300)]
         assert found[0].timestamp() == (1, 1_300_000_000_123)
         assert {(record.topic(), record.partition()) for record in found} == {tuple(tp)}
 
