@@ -140,6 +140,8 @@ class Reading:
         assert found[0].headers() == headers
         assert found[3].headers() == headers
         assert not found[1].headers()
+        assert found[0].timestamp() == (1, 1_300_000_000_123)
+        assert {(record.topic(), record.partition()) for record in found} == {tuple(tp)}
 
     def test_records_written_at_once_come_as_they_went(self, site: Site, team: Team) -> None:
         topic = site.topic(1)
@@ -158,8 +160,6 @@ class Reading:
         assert [(record.key(), record.value()) for record in found[:3]] == [record[:2] for record in records]
         assert [record.headers() or None for record in found[:3]] == [record[2] for record in records]
         assert [record.key() for record in found[3:]] == [b"%d" % n for n in range(300)]
-        assert found[0].timestamp() == (1, 1_300_000_000_123)
-        assert {(record.topic(), record.partition()) for record in found} == {tuple(tp)}
 
     def test_big_records_pass_and_too_big_ones_are_refused(self, site: Site, team: Team) -> None:
         topic = site.topic(1)
