@@ -12,6 +12,8 @@ from models.kernel.tables import I4, I8, U1, U8, Rows, UndoLog
 from models.row import ROW, ROW_BYTES, Views, empty_row, views
 
 _FIRST_CAPACITY = 1024
+_KEPT_IMAGES = 4096
+"""Room for before-images that a table keeps between transactions; a large one gives its room back."""
 
 
 class Table:
@@ -28,9 +30,8 @@ class Table:
         self._table: NDArray[np.void] = np.zeros(_FIRST_CAPACITY, ROW)
         self.hashes: U8 = np.zeros(_FIRST_CAPACITY, np.uint64)
         self._stamp = np.zeros(_FIRST_CAPACITY, np.uint8)
-        self._undo_rows = np.zeros(_FIRST_CAPACITY, np.int64)
-        self._undo_images = np.zeros((_FIRST_CAPACITY, ROW_BYTES), np.uint8)
         self._undo_count = np.zeros(1, np.int64)
+        self._make_undo(_FIRST_CAPACITY)
         self._order: I4 = np.zeros(0, np.int32)
         self._view()
 
@@ -41,6 +42,9 @@ class Table:
         v: Views = views(self._table)
         self.rows = Rows(v.i8, v.u8, v.f8, v.f4, v.u4, v.u1)
         self.undo = UndoLog(self._stamp, self._undo_rows, self._undo_images, self._undo_count)
+
+    def _make_undo(self, capacity: int) -> None:
+        self._undo_rows, self._undo_images = np.empty(capacity, np.int64), np.empty((capacity, ROW_BYTES), np.uint8)
 
     def _grow(self, needed: int) -> None:
         capacity = len(self._table)
@@ -85,11 +89,9 @@ class Table:
         needed = int(self._undo_count[0]) + rows
         if needed <= len(self._undo_rows):
             return
-        capacity = max(needed, 2 * len(self._undo_rows))
-        n = int(self._undo_count[0])
-        rows_, images = np.zeros(capacity, np.int64), np.zeros((capacity, ROW_BYTES), np.uint8)
-        rows_[:n], images[:n] = self._undo_rows[:n], self._undo_images[:n]
-        self._undo_rows, self._undo_images = rows_, images
+        n, rows_, images = int(self._undo_count[0]), self._undo_rows, self._undo_images
+        self._make_undo(max(needed, 2 * len(rows_)))
+        self._undo_rows[:n], self._undo_images[:n] = rows_[:n], images[:n]
         self._view()
 
     def touched(self) -> I8:
@@ -109,6 +111,9 @@ class Table:
         self._stamp[self.touched()] = 0
         self._undo_count[0] = 0
         self._committed = len(self.ids)
+        if len(self._undo_rows) > _KEPT_IMAGES:
+            self._make_undo(_KEPT_IMAGES)
+            self._view()
 
     def roll_back(self) -> None:
         """The transaction is void: rows as they were, new customers gone."""
