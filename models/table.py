@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from models.identity import hash_all
+from models.ids import Ids
 from models.kernel.tables import I4, I8, U1, U8, Rows, UndoLog
 from models.row import ROW, ROW_BYTES, Views, empty_row, views
 
@@ -23,12 +23,10 @@ class Table:
     """
 
     def __init__(self) -> None:
-        self.ids: list[bytes] = []
-        self.index: dict[bytes, int] = {}
+        self.ids = Ids()
         self._committed = 0
         self._empty = empty_row()
         self._table: NDArray[np.void] = np.zeros(_FIRST_CAPACITY, ROW)
-        self.hashes: U8 = np.zeros(_FIRST_CAPACITY, np.uint64)
         self._stamp = np.zeros(_FIRST_CAPACITY, np.uint8)
         self._undo_count = np.zeros(1, np.int64)
         self._make_undo(_FIRST_CAPACITY)
@@ -46,43 +44,29 @@ class Table:
     def _make_undo(self, capacity: int) -> None:
         self._undo_rows, self._undo_images = np.empty(capacity, np.int64), np.empty((capacity, ROW_BYTES), np.uint8)
 
-    def _grow(self, needed: int) -> None:
-        capacity = len(self._table)
-        if needed <= capacity:
+    @property
+    def hashes(self) -> U8:
+        """`models.identity.stable_hash` of each row's id, uint64 [at least len(self)]."""
+        return self.ids.hashes
+
+    def _grow(self, n: int) -> None:
+        """Room for all ids; the first n rows are in use."""
+        if len(self.ids) <= len(self._table):
             return
-        capacity = max(needed, 2 * capacity)
-        n = len(self.ids)
-        for name in ("_table", "hashes", "_stamp"):
-            old = getattr(self, name)
-            new = np.zeros(capacity, old.dtype)
-            new[:n] = old[:n]
-            setattr(self, name, new)
+        capacity = max(len(self.ids), 2 * len(self._table))
+        table, stamp = np.zeros(capacity, ROW), np.zeros(capacity, np.uint8)
+        table[:n], stamp[:n] = self._table[:n], self._stamp[:n]
+        self._table, self._stamp = table, stamp
         self._view()
 
     def locate(self, keys: Sequence[bytes]) -> I8:
         """Row of each id, int64 [len(keys)]; makes empty rows for new ones."""
-        index = self.index
-        found = [index.get(key, -1) for key in keys]
-        out = np.array(found, np.int64)
-        if len(found) and out.min() < 0:
-            self._create(keys, np.flatnonzero(out < 0), out)
-        return out
-
-    def _create(self, keys: Sequence[bytes], missing: I8, out: I8) -> None:
-        index, ids, first = self.index, self.ids, len(self.ids)
-        for i in missing.tolist():
-            key = keys[i]
-            r = index.get(key)
-            if r is None:
-                r = index[key] = len(ids)
-                ids.append(key)
-            out[i] = r
-        fresh = ids[first:]
-        del ids[first:]
-        self._grow(first + len(fresh))
-        ids.extend(fresh)
-        self._table[first : len(ids)] = self._empty
-        self.hashes[first : len(ids)] = hash_all(fresh)
+        known = len(self.ids)
+        rows = self.ids.locate(keys)
+        if len(self.ids) > known:
+            self._grow(known)
+            self._table[known : len(self.ids)] = self._empty
+        return rows
 
     def make_room(self, rows: int) -> None:
         """Room in the undo log for `rows` more first touches."""
@@ -121,9 +105,7 @@ class Table:
         self.rows.u1[touched] = self._undo_images[: len(touched)]
         self._stamp[touched] = 0
         self._undo_count[0] = 0
-        for key in self.ids[self._committed :]:
-            del self.index[key]
-        del self.ids[self._committed :]
+        self.ids.truncate(self._committed)
         if len(self._order) > self._committed:
             self._order = np.zeros(0, np.int32)
 
@@ -135,8 +117,8 @@ class Table:
 
     def row(self, key: bytes) -> np.void | None:
         """One customer's row, or None."""
-        r = self.index.get(key)
-        return None if r is None else self._table[r]
+        r = int(self.ids.find([key])[0])
+        return None if r < 0 else self._table[r]
 
     def order(self) -> I4:
         """Row indices by (hash, id): the order of sweeps, which depends on the customers alone."""

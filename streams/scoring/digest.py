@@ -13,7 +13,7 @@ from models.row import ROW
 from streams.broker.confluent import KafkaBroker
 from streams.broker.protocol import TP, Reader
 from streams.errors import RestoreError
-from streams.scoring.changelog import CURSOR_KEY, LAYOUT, PENDING_PREFIX, ROW_PREFIX
+from streams.scoring.changelog import CURSOR_KEY, LAYOUT, PENDING_PREFIX, ROW_PREFIX, pending_key
 from streams.scoring.partition import Partition
 from streams.settings import Settings
 
@@ -47,8 +47,8 @@ def entries_of(partitions: Iterable[Partition]) -> dict[bytes, bytes]:
         for r, customer in enumerate(table.ids):
             live[ROW_PREFIX + customer] = LAYOUT + table.rows.u1[r].tobytes()
         for block in partition.engine.pending.blocks:
-            for k, r in enumerate(block.rows.tolist()):
-                live[b"p|%b|%d" % (table.ids[r], block.t0)] = block.entries[k].tobytes()
+            for k, customer in enumerate(table.ids.of(block.rows)):
+                live[pending_key(customer, block.t0)] = block.entries[k].tobytes()
     return live
 
 

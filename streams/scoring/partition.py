@@ -237,14 +237,13 @@ class Partition:
 
     def keep_samples(self, block: Block) -> None:
         """Writes pending samples to the changelog."""
-        ids = self.engine.table.ids
-        keys = [pending_key(ids[r], block.t0) for r in block.rows.tolist()]
+        keys = [pending_key(customer, block.t0) for customer in self.engine.table.ids.of(block.rows)]
         self._sink.write_all(self.topics.state, self.number, zip(keys, slices(block.entries), repeat(None)))
 
     def drop_samples(self, block: Block) -> None:
         """Removes pending samples from the changelog."""
-        ids = self.engine.table.ids
-        gone: list[Record] = [(pending_key(ids[r], block.t0), None, None) for r in block.rows.tolist()]
+        ids = self.engine.table.ids.of(block.rows)
+        gone: list[Record] = [(pending_key(customer, block.t0), None, None) for customer in ids]
         self._sink.write_all(self.topics.state, self.number, gone)
 
     def write_sample(self, key: bytes, value: bytes) -> None:
@@ -268,7 +267,7 @@ class Partition:
         """Writes rows touched, memberships moved and the cursor: the last things before the commit."""
         table = self.engine.table
         touched = table.touched()
-        keys = [ROW_PREFIX + table.ids[r] for r in touched.tolist()]
+        keys = [ROW_PREFIX + customer for customer in table.ids.of(touched)]
         self._sink.write_all(self.topics.state, self.number, zip(keys, slices(row_values(table.images(touched))), repeat(None)))
         self._write_memberships()
         if self.cursor is not self._durable.cursor:

@@ -10,13 +10,13 @@ import msgspec
 import numpy as np
 
 from models.engine import Decisions, Engine
+from models.ids import cut
 from models.kernel.tables import F8, I8, U1
 from models.taxonomy import Taxonomy
 from streams.broker.protocol import Record
 from streams.contracts.changes import CE_TYPE, Cause
 from streams.scoring.fragments import Fragments, fragments
 from streams.scoring.render import record_bytes, render_changes, render_memberships
-from streams.scoring.text import starts_of
 
 _json = msgspec.json.Encoder().encode
 _AT_ONCE = 256
@@ -91,8 +91,7 @@ class Publisher:
         ]
         for part in _parts(decisions.what):
             what = decisions.what[part]
-            keys = [table.ids[r] for r in what[:, 1].tolist()]
-            text, starts = starts_of(keys)
+            text, starts = table.ids.gather(what[:, 1])
             out, places = self._room(text), np.empty((len(what), 4), np.int64)
             d, hashes = decisions, table.hashes[what[:, 1]]
             render_changes(
@@ -102,7 +101,7 @@ class Publisher:
             data = out[: int(places[-1, 1])].tobytes()
             records: list[Record] = [
                 (key, data[start:end], [*headers, ("ce_id", data[start + 7 : behind]), ("ce_time", data[moment : moment + 24])])
-                for key, (start, end, behind, moment) in zip(keys, places.tolist(), strict=True)
+                for key, (start, end, behind, moment) in zip(cut(text, starts), places.tolist(), strict=True)
             ]
             firsts = np.flatnonzero(np.diff(what[:, 0], prepend=-1))
             begins, ends = places[firsts, 0].tolist(), places[np.append(firsts[1:], len(what)) - 1, 1].tolist()
@@ -112,14 +111,13 @@ class Publisher:
         """All memberships of rows [n], with churn, purchase and value, scores [n, 3], of their last changes at `moments` (ms)."""
         fragments, table = self._prepare(), self._engine.table
         for part in _parts(rows):
-            keys = [table.ids[r] for r in rows[part].tolist()]
-            text, starts = starts_of(keys)
-            out, places = self._room(text), np.empty((len(keys), 2), np.int64)
+            text, starts = table.ids.gather(rows[part])
+            out, places = self._room(text), np.empty((len(starts) - 1, 2), np.int64)
             render_memberships(
                 fragments, table.rows, rows[part], moments[part], scores[part], text, starts, out, places, np.full(2, -1)
             )
             data = out[: int(places[-1, 1])].tobytes()
-            yield [(key, data[start:end], None) for key, (start, end) in zip(keys, places.tolist(), strict=True)]
+            yield [(key, data[start:end], None) for key, (start, end) in zip(cut(text, starts), places.tolist(), strict=True)]
 
 
 def _parts(of: I8) -> list[slice]:

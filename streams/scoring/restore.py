@@ -93,12 +93,9 @@ class Restoring:
             by_age.setdefault(t0, []).append((customer, entry))
         for t0 in sorted(by_age):
             found = by_age[t0]
-            missing = [customer for customer, _ in found if customer not in engine.table.index]
-            if missing:
-                raise RestoreError(
-                    f"{self.tp.topic}[{self.tp.partition}]: {len(missing)} pending samples of customers without a row"
-                )
-            rows = np.array([engine.table.index[customer] for customer, _ in found], np.int64)
+            rows = engine.table.ids.find([customer for customer, _ in found])
+            if missing := int(np.count_nonzero(rows < 0)):
+                raise RestoreError(f"{self.tp.topic}[{self.tp.partition}]: {missing} pending samples of customers without a row")
             engine.pending.add(in_order(engine.table, Block(t0, rows, np.concatenate([e for _, e in found]).astype(ENTRY))))
         engine.forget()
 
@@ -118,10 +115,9 @@ class Restorer:
         low, high = self._reader.watermarks(tp)
         restoring = Restoring(partition, low if held_at is None else held_at, high)
         if held_at is not None:
-            ids = partition.engine.table.ids
             for block in partition.engine.pending.blocks:
-                for k, r in enumerate(block.rows.tolist()):
-                    restoring.pending[block.t0, ids[r]] = block.entries[k : k + 1]
+                for k, customer in enumerate(partition.engine.table.ids.of(block.rows)):
+                    restoring.pending[block.t0, customer] = block.entries[k : k + 1]
             partition.engine.pending.clear()
         self._under_way[partition.number] = restoring
         self._assign()

@@ -106,11 +106,11 @@ def _emit_matured(partition: Partition, at: int, plan: Plan) -> None:
 
 
 def _emit(partition: Partition, block: Block, labels: list[Label] | None) -> None:
-    ids = partition.engine.table.ids
+    ids = partition.engine.table.ids.of(block.rows)
     features = block.entries["features"].astype(np.float64).tolist()
-    for k, (r, x) in enumerate(zip(block.rows.tolist(), features, strict=True)):
-        customer = ids[r].decode("utf-8", "surrogatepass")
-        partition.write_sample(ids[r], _encode(Sample(customer, block.t0, x, None if labels is None else labels[k])))
+    for k, (key, x) in enumerate(zip(ids, features, strict=True)):
+        customer = key.decode("utf-8", "surrogatepass")
+        partition.write_sample(key, _encode(Sample(customer, block.t0, x, None if labels is None else labels[k])))
     partition.update(samples=partition.cursor.samples + len(block.rows))
     partition.counts.samples += len(block.rows)
 

@@ -62,7 +62,7 @@ def test_rolling_back_restores_rows_and_forgets_new_customers() -> None:
     assert table.touched().tolist() == [0, 1]
     table.roll_back()
     assert (events(table, b"ada"), events(table, b"bob"), len(table)) == (1, None, 1)
-    assert (table.touched_count(), table.index, table.ids) == (0, {b"ada": 0}, [b"ada"])
+    assert (table.touched_count(), list(table.ids), b"bob" in table.ids) == (0, [b"ada"], False)
     # The place of a customer that never was is another's now, empty again.
     assert table.locate([b"dora"]).tolist() == [1]
     assert events(table, b"dora") == 0
