@@ -121,7 +121,7 @@ def cut(text: U1, starts: I8) -> list[bytes]:
 
 def _packed(keys: Sequence[bytes]) -> tuple[U1, I8, U8]:
     """Ids one after another, their ends and hashes."""
-    text, ends = np.frombuffer(b"".join(keys), np.uint8), np.cumsum(np.array(list(map(len, keys)), np.int64))
+    text, ends = np.frombuffer(b"".join(keys), np.uint8), np.cumsum(np.fromiter(map(len, keys), np.int64, len(keys)))
     hashes = np.empty(len(keys), np.uint64)
     hash_slices(text, ends, hashes)
     return text, ends, hashes

@@ -13,7 +13,7 @@ from models.row import ROW, ROW_BYTES, Views, empty_row, views
 
 _FIRST_CAPACITY = 1024
 _KEPT_IMAGES = 4096
-"""Room for before-images that a table keeps between transactions; a large one gives its room back."""
+"""Room for before-images that a table keeps in any case. More is given back once a transaction needs a quarter of it."""
 
 
 class Table:
@@ -92,10 +92,11 @@ class Table:
 
     def forget(self) -> None:
         """The transaction is durable: drop the before-images."""
+        touched = self.touched_count()
         self._stamp[self.touched()] = 0
         self._undo_count[0] = 0
         self._committed = len(self.ids)
-        if len(self._undo_rows) > _KEPT_IMAGES:
+        if len(self._undo_rows) > max(_KEPT_IMAGES, 4 * touched):
             self._make_undo(_KEPT_IMAGES)
             self._view()
 
