@@ -25,15 +25,11 @@ from streams.broker.protocol import TP, Headers, Message, Record
 from streams.contracts import journal
 from streams.contracts.keys import definitions_key
 from streams.scoring.changelog import CURSOR_KEY, ROW_PREFIX, Cursor, encode_cursor, pending_key, row_values, slices
+from streams.scoring.dead import dead_letter
 from streams.scoring.decode import Bad, Decode, Decoded
 from streams.scoring.fragments import SEGMENTATION_NAMES
 from streams.scoring.publish import Publisher, Trigger
 from streams.scoring.topics import Topics
-
-MAX_DEAD_BYTES = 900_000
-"""A dead letter's value is cut here, its key and reason below, to stay under a broker's message.max.bytes."""
-_MAX_DEAD_KEY_BYTES = 10_000
-_MAX_REASON = 1_000
 
 
 class Sink(Protocol):
@@ -152,23 +148,7 @@ class Partition:
 
     def bury(self, message: Message, bad: Bad) -> None:
         """Writes a dead letter: the raw bytes, with reason and source in the headers."""
-        key, value = message.key(), message.value()
-        headers = [
-            ("reason", bad.reason[:_MAX_REASON].encode()),
-            ("kind", bad.kind.encode()),
-            ("source_topic", message.topic().encode()),
-            ("source_partition", b"%d" % message.partition()),
-            ("source_offset", b"%d" % message.offset()),
-        ]
-        cut = []
-        if value is not None and len(value) > MAX_DEAD_BYTES:
-            cut.append(f"the first {MAX_DEAD_BYTES} of {len(value)} bytes")
-            value = value[:MAX_DEAD_BYTES]
-        if key is not None and len(key) > _MAX_DEAD_KEY_BYTES:
-            cut.append(f"the first {_MAX_DEAD_KEY_BYTES} of {len(key)} bytes of the key")
-            key = key[:_MAX_DEAD_KEY_BYTES]
-        if cut:
-            headers.append(("truncated", ", ".join(cut).encode()))
+        key, value, headers = dead_letter(message, bad)
         self._sink.write(self.topics.dead, self.number, key, value, headers)
         self.counts.dead[bad.kind] += 1
 

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
 
 from models.definitions import Program
 from models.errors import ShoalError
 from models.taxonomy import Taxonomy
 from streams.broker.protocol import TP, Broker, Connection, Headers, Message, Record
 from streams.clock import Clock
-from streams.errors import Aborted, BrokerError, Fenced, PoisonError, RestoreError, Unknown
+from streams.errors import Aborted, BrokerError, Fenced, Unknown
 from streams.metrics import Metrics
-from streams.scoring.decode import Bad, Decode
+from streams.scoring.decode import Decode
 from streams.scoring.hold import Shelf
 from streams.scoring.library import Library
 from streams.scoring.meter import Meter, arrived
-from streams.scoring.pace import Inbox, Pace, TicksPace, WallPace
+from streams.scoring.pace import Pace, TicksPace, WallPace
 from streams.scoring.partition import Partition
+from streams.scoring.poison import blamed, set_aside
 from streams.scoring.restore import Restorer
+from streams.scoring.slot import Slot
+from streams.scoring.standing import adopt_standing, standing
 from streams.scoring.sweep import plan_of
 from streams.scoring.topics import Topics, topics_of
 from streams.settings import Settings
@@ -29,23 +30,9 @@ log = logging.getLogger(__name__)
 
 _MOST_TOUCHED = 50_000
 """Rows changed in a transaction after which it is committed whatever the time: bounds the before-images kept."""
-_INBOX_BATCHES = 3
 _POLL_SECONDS = 0.005
 _LIBRARY_SECONDS = 0.05
 _LAG_SECONDS = 5.0
-
-
-@dataclass(slots=True)
-class Slot:
-    """A partition of ours with what was fetched for it."""
-
-    partition: Partition
-    inbox: Inbox = field(default_factory=Inbox)
-    assigned: set[TP] = field(default_factory=set)
-    running: bool = False
-    paused: set[TP] = field(default_factory=set)
-    one_by_one_until: int = -1
-    assigned_at: float = 0.0
 
 
 class Worker:
@@ -198,46 +185,18 @@ class Worker:
         partition = slot.partition
         if not single:
             log.exception("%s[%d]: a batch failed; going record by record to find out which", *partition.events_tp)
-            until = partition.events_at + self._settings.batch * (_INBOX_BATCHES + 1)
+            slot.go_one_by_one(self._settings.batch)
             self._rewind()
-            slot.one_by_one_until = until
             return
-        offset = partition.applying
-        topic = f"{partition.events_tp.topic}[{partition.number}]"
-        if offset is None:
-            raise PoisonError(
-                f"{topic} before offset {partition.events_at}: the engine failed in a sweep or in a change of models "
-                f"({type(error).__name__}: {error}). Report it with the traceback in the log above"
-            ) from error
-        where = f"{topic} offset {offset}"
-        if not self._settings.quarantine:
-            raise PoisonError(
-                f"{where}: the engine failed on this record ({type(error).__name__}: {error}). Report it; to go on without it, "
-                "set quarantine = true: it is then put among the dead letters, and the journal says so."
-            ) from error
-        log.exception("%s is set aside", where)
+        offset = blamed(partition, error, self._settings.quarantine)
         self._rewind()
-        partition.quarantined[offset] = Bad(0, "quarantined", f"the engine failed on it: {type(error).__name__}: {error}")
+        set_aside(partition, offset, error)
 
     def _throttle(self) -> None:
         """Stops fetching what piles up behind a tick or a restore."""
-        most = self._settings.batch * _INBOX_BATCHES
         for slot in self.slots.values():
-            if not slot.running:
-                continue
-            queues: tuple[tuple[TP, deque[Message]], ...] = (
-                (slot.partition.events_tp, slot.inbox.events),
-                (slot.partition.commands_tp, slot.inbox.commands),
-            )
-            for tp, queue in queues:
-                wanted = tp == slot.partition.commands_tp and self._pace.wants_commands(slot.inbox)
-                if tp in slot.paused:
-                    if len(queue) < self._settings.batch or wanted:
-                        self.connection.resume([tp])
-                        slot.paused.discard(tp)
-                elif len(queue) > most and not wanted:
-                    self.connection.pause([tp])
-                    slot.paused.add(tp)
+            if slot.running:
+                slot.throttle(self.connection, self._settings.batch, self._pace.wants_commands(slot.inbox))
 
     # -- the transaction
 
@@ -311,11 +270,7 @@ class Worker:
             slot.inbox.clear()
             if partition.number in gone:
                 continue
-            for tp, offset in ((partition.events_tp, partition.events_at), (partition.commands_tp, partition.commands_at)):
-                self.connection.pause([tp])
-                self.connection.seek(tp, offset)
-                self.connection.resume([tp])
-            slot.paused.clear()
+            slot.rewind(self.connection)
 
     def _start_over(self) -> None:
         """Throws tables away and joins anew."""
@@ -337,7 +292,7 @@ class Worker:
             if slot is None:
                 slot = self.slots[tp.partition] = Slot(self._new_partition(tp.partition))
             slot.assigned.add(tp)
-            if slot.assigned == {slot.partition.events_tp, slot.partition.commands_tp}:
+            if slot.whole:
                 held = self._shelf.take(tp.partition, self._restorer.watermarks(TP(self.topics.state, tp.partition))[0])
                 if held is not None:
                     slot.partition = held.partition
@@ -360,24 +315,8 @@ class Worker:
         # Until these were stable, whoever held the partition before may have gone on writing its changelog.
         if self._restorer.catch_up(partition):
             return
-        at: list[int] = []
-        for tp in pair:
-            low, _ = self.connection.watermarks(tp)
-            offset = committed[tp]
-            if offset < 0 and partition.cursor.sequence:
-                raise RestoreError(
-                    f"{tp.topic}[{tp.partition}]: there is state, but group {self._settings.group_name()} has no offset at "
-                    "which it stands, so its input would be counted twice: brokers forget the offsets of a group that was away "
-                    "for longer than offsets.retention.minutes. Raise that, and rebuild the state under another prefix."
-                )
-            if 0 <= offset < low:
-                raise RestoreError(
-                    f"{tp.topic}[{tp.partition}]: the next offset is {offset}, but the log starts at {low}: {low - offset} "
-                    "records were deleted before they were read. Raise the topic's retention; to go on without them, reset the "
-                    f"group's offset to {low} with Kafka's own tools."
-                )
-            at.append(low if offset < 0 else offset)
-        self._adopt_restored(partition)
+        at = [standing(partition, tp, committed[tp], self.connection, self._settings.group_name()) for tp in pair]
+        adopt_standing(partition, self.library, self._program, self.topics.models)
         partition.start_at(*at)
         for tp, offset in zip(pair, at, strict=True):
             self.connection.seek(tp, offset)
@@ -385,27 +324,6 @@ class Worker:
         slot.running = True
         self._meter.restored(self._clock.monotonic() - slot.assigned_at)
         log.info("partition %d runs from offset %d with %d customers", partition.number, at[0], len(partition.engine.table))
-
-    def _adopt_restored(self, partition: Partition) -> None:
-        """The champions and definitions that decided when the state was written go on deciding."""
-        cursor = partition.cursor
-        if cursor.manifest:
-            held = self.library.by_hash(cursor.manifest)
-            if held is None:
-                self.library.open()
-                held = self.library.by_hash(cursor.manifest)
-            if held is None:
-                raise _missing(partition, f"manifest {cursor.manifest[:12]}", self.topics.models)
-            partition.engine.adopt(champions=self.library.champions(held.manifest))
-            partition.one_in = held.manifest.one_in
-        if cursor.definitions:
-            program = self._program if self._program.hash == cursor.definitions else self.library.program(cursor.definitions)
-            if program is None:
-                self.library.open()
-                program = self.library.program(cursor.definitions)
-            if program is None:
-                raise _missing(partition, f"definitions {cursor.definitions[:12]}", self.topics.models)
-            partition.engine.adopt(program=program)
 
     def revoked(self, partitions: Sequence[TP]) -> None:
         """Finishes the transaction, then puts the tables on the shelf: they may come back."""
@@ -433,10 +351,3 @@ class Worker:
             self._restorer.cancel(number)
             self.slots.pop(number, None)
         self._meter.owns(len(self.slots))
-
-
-def _missing(partition: Partition, what: str, topic: str) -> RestoreError:
-    return RestoreError(
-        f"partition {partition.number} stands on {what}, which {topic} does not hold. Was that topic deleted or replaced? "
-        "Restore it, or rebuild the state from the input under another prefix."
-    )

@@ -20,7 +20,8 @@ from streams.metrics import Metrics
 from streams.presets import load_definitions, load_taxonomy
 from streams.replay.event import iso_ms
 from streams.scoring.audit import Audit, check_chain, read_all
-from streams.scoring.worker import Slot, Worker
+from streams.scoring.slot import Slot
+from streams.scoring.worker import Worker
 from streams.settings import DAY_MS, Settings, load_settings
 from streams.topics import TOPICS
 from tests.chaos.forgery import forged, place_of

@@ -1,0 +1,36 @@
+"""A record that the engine cannot take: named, and the worker stops; or set aside, if it was told to."""
+
+from __future__ import annotations
+
+import logging
+
+from streams.errors import PoisonError
+from streams.scoring.decode import Bad
+from streams.scoring.partition import Partition
+
+log = logging.getLogger(__name__)
+
+
+def blamed(partition: Partition, error: Exception, quarantine: bool) -> int:
+    """The offset of the record at which the engine failed, to be set aside. Raises PoisonError where that is not wanted, or
+    where it was no record at all."""
+    offset = partition.applying
+    topic = f"{partition.events_tp.topic}[{partition.number}]"
+    if offset is None:
+        raise PoisonError(
+            f"{topic} before offset {partition.events_at}: the engine failed in a sweep or in a change of models "
+            f"({type(error).__name__}: {error}). Report it with the traceback in the log above"
+        ) from error
+    where = f"{topic} offset {offset}"
+    if not quarantine:
+        raise PoisonError(
+            f"{where}: the engine failed on this record ({type(error).__name__}: {error}). Report it; to go on without it, "
+            "set quarantine = true: it is then put among the dead letters, and the journal says so."
+        ) from error
+    log.exception("%s is set aside", where)
+    return offset
+
+
+def set_aside(partition: Partition, offset: int, error: Exception) -> None:
+    """When this record comes again it goes to the dead letters."""
+    partition.quarantined[offset] = Bad(0, "quarantined", f"the engine failed on it: {type(error).__name__}: {error}")
