@@ -15,7 +15,7 @@ PYTHONS := $(PYTHON) python3.11 python3.12 python3.13 python3 python
 SOURCES := $(wildcard models/*.py models/*/*.py streams/*.py streams/*/*.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test lint bench chaos contracts broker-jars clean
+.PHONY: help setup lock demo test lint bench quality chaos contracts broker-jars clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ lint: setup ## ruff and mypy --strict
 
 bench: broker-jars ## CPU, latency and memory of the worker against the bare loop, on real Kafka
 	@$(PY) -m tests.benchmarks.bench_worker $(ARGS)
+
+quality: setup ## Simulated personas, whose truth is known, against the kinds of customers that are found (minutes)
+	@$(PY) -m tests.quality.personas $(ARGS)
 
 chaos: broker-jars ## Kill, restart and compare (FAULTS=kill|scale|freeze|wall|malformed|splits RUNS=20 SEED=1)
 	@case $(FAULTS) in \
