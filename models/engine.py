@@ -66,7 +66,7 @@ def _rules(program: Program) -> Rules:
     model_rule[(program.rule_features == _CHURN).any(axis=1)] = 1
     return Rules(
         program.code, program.consts, program.rules, program.ranges, program.confirmations, program.affinity, program.priority,
-        model_rule,
+        program.offers, model_rule,
     )  # fmt: skip
 
 

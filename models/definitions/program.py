@@ -34,6 +34,7 @@ class Program:
     confirmations [7]: what a move needs by segmentation. affinity [2]: min_share, min_weight;
     affinity_name: a template with {category}.
     priority [P, 2]: segmentation and segment id (0: any) for `primary`, whose id is the line + 1; -1 fills up.
+    offers [O, 2]: segmentation and segment id (0: any) of `recommend.offers`, in order; -1 fills up.
     keys, names: texts by segmentation (0 to 7) and segment id, "" where this document does not say.
     stack: room that `evaluate` needs. hash: SHA-256 of `encode_definitions`.
     """
@@ -47,6 +48,7 @@ class Program:
     affinity: NDArray[np.float64]
     affinity_name: str
     priority: NDArray[np.int32]
+    offers: NDArray[np.int32]
     keys: tuple[tuple[str, ...], ...]
     names: tuple[tuple[str, ...], ...]
     hash: str
@@ -120,7 +122,8 @@ def compile_definitions(definitions: Definitions) -> Program:
         confirmations=_confirmations(definitions),
         affinity=np.array([definitions.affinity.min_share, definitions.affinity.min_weight], np.float64),
         affinity_name=definitions.affinity.name,
-        priority=np.array(_priority(definitions, keys) or [(-1, 0)], np.int32),
+        priority=_places(definitions.primary.priority, keys),
+        offers=_places([offer.segment for offer in definitions.recommend.offers], keys),
         keys=keys,
         names=segment_names(definitions),
         hash=content_hash(data),
@@ -156,6 +159,7 @@ def _confirmations(definitions: Definitions) -> NDArray[np.int32]:
     return np.array(needed, np.int32)
 
 
-def _priority(definitions: Definitions, keys: tuple[tuple[str, ...], ...]) -> list[tuple[int, int]]:
-    found = [resolve(selector, keys) for selector in definitions.primary.priority]
-    return [line for line in found if not isinstance(line, str)]
+def _places(selectors: Sequence[str], keys: tuple[tuple[str, ...], ...]) -> NDArray[np.int32]:
+    """Segmentation and segment id of each selector, line by line."""
+    found = [resolve(selector, keys) for selector in selectors]
+    return np.array([(-1, 0) if isinstance(place, str) else place for place in found] or [(-1, 0)], np.int32)

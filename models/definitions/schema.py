@@ -7,6 +7,7 @@ import msgspec
 from models.definitions.postfix import compile_rule
 from models.definitions.reading import Table, read_toml
 from models.definitions.segments import (
+    MOST_CATEGORIES,
     MOST_CONFIRMATIONS,
     MOST_MICRO,
     MOST_SEGMENTS,
@@ -23,7 +24,6 @@ from models.definitions.segments import (
 )
 from models.definitions.selectors import resolve, segment_keys
 from models.errors import DefinitionsError
-from models.row import CATEGORY_SLOTS
 
 _MOST_RULE = 10_000
 """Rules are measured by the compiler, whose fault says more."""
@@ -169,7 +169,7 @@ def _primary(table: Table) -> Primary:
 
 def _recommend(table: Table) -> Recommend:
     offers = []
-    categories = table.integer("categories", 0, CATEGORY_SLOTS - 1, Recommend().categories)
+    categories = table.integer("categories", 0, MOST_CATEGORIES, Recommend().categories)
     for entry in table.tables("offers"):
         offers.append(Offer(segment=entry.text("segment", most=100), offer=entry.text("offer", most=200)))
         entry.close()

@@ -83,6 +83,10 @@ class Offer(msgspec.Struct, frozen=True):
     offer: str
 
 
+MOST_CATEGORIES = 3
+"""Favourites that a change can name."""
+
+
 class Recommend(msgspec.Struct, frozen=True):
     """What a change recommends: how many favourite categories it names, and the first offer whose segment is held."""
 

@@ -9,10 +9,10 @@ from models.kernel import layout as at
 from models.kernel.jit import compiled
 from models.kernel.rules import evaluate
 from models.kernel.score import CHURN, PURCHASE, nearest
-from models.kernel.tables import I8, Changes, Int, Model, Rows, Rules, Scratch
+from models.kernel.tables import I4, I8, Changes, Int, Model, Rows, Rules, Scratch
 from models.row import CATEGORY_SLOTS, MICRO_SLOTS, SEGMENTATIONS
 
-BEHAVIOUR, AFFINITY, OFFER, PRIMARY = (SEGMENTATIONS.index(name) for name in ("behaviour", "affinity", "offer", "primary"))
+BEHAVIOUR, AFFINITY, PRIMARY = (SEGMENTATIONS.index(name) for name in ("behaviour", "affinity", "primary"))
 MICRO = len(SEGMENTATIONS)
 HYSTERESIS = ("none", "first", "immediate", "margin", "confirmed")
 FIRST, IMMEDIATE, MARGIN, CONFIRMED = 1, 2, 3, 4
@@ -50,7 +50,7 @@ def _record(
     what = out.what[n]
     what[0], what[1], what[2], what[3] = index, r, segmentation, previous
     what[4], what[5], what[6], what[7] = current, since, how, t
-    what[8], what[9] = behind, np.int64(rows.u1[r, at.FLAGS]) + 256 * np.int64(rows.u1[r, at.SEGMENT + OFFER])
+    what[8], what[9] = behind, np.int64(rows.u1[r, at.FLAGS])
     _reach(rows, r, out.reach[n])
     out.figures[n, 0] = sure
     for j in range(_VARIABLES):
@@ -176,10 +176,10 @@ def _micro(rules: Rules, rows: Rows, r: Int, t: Int, index: Int, out: Changes, s
 
 
 @compiled
-def _primary(rules: Rules, rows: Rows, r: Int) -> tuple[Int, Int]:
-    """Place + 1 in the priority list of the first membership that the customer holds, and its segment; (0, 0) if none."""
-    for p in range(rules.priority.shape[0]):
-        s, wanted = rules.priority[p, 0], rules.priority[p, 1]
+def _first_held(places: I4, rows: Rows, r: Int) -> tuple[Int, Int]:
+    """Line + 1 of the first of these memberships that the customer holds, and its segment; (0, 0) if none."""
+    for p in range(places.shape[0]):
+        s, wanted = places[p, 0], places[p, 1]
         if s == MICRO:
             for k in range(_MICRO_SLOTS):
                 held = np.int64(rows.u1[r, at.MICRO + k])
@@ -195,7 +195,7 @@ def _primary(rules: Rules, rows: Rows, r: Int) -> tuple[Int, Int]:
 @compiled
 def decide(rules: Rules, model: Model, rows: Rows, r: Int, t: Int, index: Int, out: Changes, scratch: Scratch) -> bool:
     """Decides all memberships of row `r` at `t` from scratch.x and y; gives whether any byte of the row changed."""
-    changed = False
+    changed, before = False, out.used[0]
     for s in range(PRIMARY):
         present = np.int64(rows.u1[r, at.SEGMENT + s])
         needed = np.int64(rules.confirmations[s])
@@ -222,7 +222,12 @@ def decide(rules: Rules, model: Model, rows: Rows, r: Int, t: Int, index: Int, o
             how = IMMEDIATE
         changed = _move(rows, r, s, target, needed, how, sure, target, t, index, out, scratch) or changed
     changed = _micro(rules, rows, r, t, index, out, scratch) or changed
-    target, behind = _primary(rules, rows, r)
+    target, behind = _first_held(rules.priority, rows, r)
     if target == 0:
         target = np.int64(rows.u1[r, at.SEGMENT + PRIMARY])
-    return _move(rows, r, PRIMARY, target, 1, IMMEDIATE, 1.0, behind, t, index, out, scratch) or changed
+    changed = _move(rows, r, PRIMARY, target, 1, IMMEDIATE, 1.0, behind, t, index, out, scratch) or changed
+    if out.used[0] > before:
+        offer, _ = _first_held(rules.offers, rows, r)
+        for n in range(before, out.used[0]):
+            out.what[n, 9] += 256 * offer
+    return changed

@@ -96,6 +96,7 @@ class Rules(NamedTuple):
     confirmations: I4
     affinity: F8
     priority: I4
+    offers: I4
     model_rule: U1
 
 
@@ -104,7 +105,7 @@ class Changes(NamedTuple):
 
     what [capacity, 10]: event index (or position in the sweep's order), row, segmentation (7: micro), previous and current
     segment (0: none), start of the previous (ms), hysteresis code (+ 16: a flap), time (ms), the segment behind a primary,
-    flags + 256 x the offer segment. figures [capacity, 1 + VARIABLES]: confidence, then x.
+    flags + 256 x the place + 1 of the offer in the definitions (0: none). figures [capacity, 1 + VARIABLES]: confidence, then x.
     reach [capacity, 5]: channel or -1, start of the usual 3-hour bin or -1, three favourite category slots or -1.
     """
 

@@ -20,7 +20,7 @@ from models.taxonomy import Taxonomy
 from streams.scoring.text import starts_of
 
 SEGMENTATION_NAMES = (*SEGMENTATIONS, "micro")
-_BEHAVIOUR, _AFFINITY, _OFFER = (SEGMENTATIONS.index(name) for name in ("behaviour", "affinity", "offer"))
+_BEHAVIOUR, _AFFINITY = (SEGMENTATIONS.index(name) for name in ("behaviour", "affinity"))
 IDS = 256
 _json = msgspec.json.Encoder().encode
 
@@ -43,7 +43,7 @@ class Fragments(NamedTuple):
     names: of segmentation s at names + s. openings: of segment g of segmentation s, up to its since, at openings + 256 s + g;
     keys: its quoted key likewise. features: what opens the reason of feature j at features + 2 j, what stands between its
     value and its effect behind it. hysteresis, flags, channels, categories: by code, flags, channel + 1, category.
-    before_reasons, model: one each.
+    offers: by place + 1 in the definitions. before_reasons, model: one each. favourites: how many categories a change names.
     """
 
     text: U1
@@ -56,8 +56,10 @@ class Fragments(NamedTuple):
     flags: int
     channels: int
     categories: int
+    offers: int
     before_reasons: int
     model: int
+    favourites: int
 
 
 def fragments(champions: Champions, program: Program, taxonomy: Taxonomy) -> Fragments:
@@ -95,6 +97,8 @@ def fragments(champions: Champions, program: Program, taxonomy: Taxonomy) -> Fra
         flags=add([b',"holdout":%b,"consent":%b}' % (_bool(f & FLAG_HOLDOUT), _bool(f & FLAG_CONSENT)) for f in range(256)]),
         channels=add([b"null", *(_json(channel) for channel in CHANNELS)]),
         categories=add([_json(slug) for slug in (*taxonomy.categories, *[""] * (CATEGORY_SLOTS - len(taxonomy.categories)))]),
+        offers=add([b"null", *(_json(one.offer) for one in program.definitions.recommend.offers)]),
+        favourites=program.definitions.recommend.categories,
         before_reasons=add([b',"thresholds":%b,"reasons":[' % thresholds]),
         model=add([b',"model":%b,"definitions":%b' % (_json(versions), _json(program.hash[:12]))]),
         **dict(zip(("text", "starts"), starts_of(pieces), strict=True)),  # type: ignore[arg-type]

@@ -20,7 +20,6 @@ _SCORES = 1 + COUNT
 _IDS = f.IDS
 _MICRO_SLOTS = MICRO_SLOTS
 _PLACES = len(SEGMENTATIONS)
-_OFFER_PLACE = SEGMENTATIONS.index("offer")
 _FLAP = FLAP
 
 
@@ -72,13 +71,13 @@ def _recommend(out: U1, end: Int, fr: Fragments, reach: I8, offer: Int) -> Int:
     end = _fragment(out, end, fr, f.HOUR)
     end = put_int(out, end, reach[1]) if reach[1] >= 0 else _fragment(out, end, fr, f.NULL)
     end = _fragment(out, end, fr, f.CATEGORIES)
-    for k in range(2, 5):
+    for k in range(2, 2 + fr.favourites):
         if reach[k] >= 0:
             if k > 2:
                 end = _fragment(out, end, fr, f.COMMA)
             end = _fragment(out, end, fr, fr.categories + reach[k])
     end = _fragment(out, end, fr, f.OFFER)
-    end = _fragment(out, end, fr, fr.keys + _IDS * _OFFER_PLACE + offer if offer else f.NULL)
+    end = _fragment(out, end, fr, fr.offers + offer)
     return _fragment(out, end, fr, f.ITEMS)
 
 

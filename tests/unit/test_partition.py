@@ -67,6 +67,33 @@ def test_an_event_writes_the_row_the_memberships_and_the_changes(stand: Stand) -
         assert change.segmentation == "micro" or membership == change.current
 
 
+def offers_of(held: CustomerSegments) -> list[str]:
+    """What the definitions offer to someone with these memberships, in order."""
+    keys = {f"{name}:{membership.segment.split(':')[-1]}" for name, membership in held.memberships.items()}
+    keys |= {f"micro:{membership.segment.split(':')[-1]}" for membership in held.micro}
+    return [one.offer for one in program().definitions.recommend.offers if one.segment in keys]
+
+
+def test_a_change_offers_what_the_first_segment_held_calls_for(stand: Stand) -> None:
+    told = set()
+    for day in range(0, 200, 5):
+        at, seen = START + day * DAY_MS, len(changes(stand))
+        if day < 60:
+            cart = event("bob", at, event="Product Added", properties={"category": "kitchen"})
+            bought = event(at=at, event="Order Completed", properties={"revenue": 50.0, "category": "garden"})
+            stand.feed([bought, cart])
+        else:
+            stand.sweep(at)
+        stand.commit()
+        held = {r.key: msgspec.json.decode(r.value or b"", type=CustomerSegments) for r in stand.of(TOPICS.segments)}
+        for change in changes(stand)[seen:]:
+            offers = offers_of(held[change.customer_id.encode()])
+            assert change.recommend.offer == (offers[0] if offers else None)
+            assert len(change.recommend.categories) <= program().definitions.recommend.categories
+            told.add(change.recommend.offer)
+    assert len(told) >= 3
+
+
 def test_change_ids_are_offset_and_number_and_occur_once(stand: Stand) -> None:
     stand.feed([order(at=START + n * DAY_MS) for n in range(9)])
     stand.sweep(START + 60 * DAY_MS)
