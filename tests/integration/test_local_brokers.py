@@ -179,9 +179,7 @@ def test_a_stale_pid_file_never_gets_a_stranger_killed(tmp_path: Path) -> None:
 
 def test_a_broker_outlives_the_process_that_started_it(tmp_path: Path) -> None:
     folder = tmp_path / "broker"
-    # Whoever runs the tests in a shell's background ignores SIGINT, and so would the process.
-    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-    start = f"{heard}; from pathlib import Path; from streams.embedded import *; start_broker('embedded', Path({str(folder)!r}))"
+    start = f"from pathlib import Path; from streams.embedded import *; start_broker('embedded', Path({str(folder)!r}))"
     subprocess.run([sys.executable, "-c", start], check=True, timeout=60)
     broker = broker_status(folder)
     assert broker is not None
@@ -260,7 +258,9 @@ def test_without_the_extra_it_says_what_to_install(tmp_path: Path, monkeypatch: 
 def test_interrupted_while_it_starts_it_leaves_nothing_running(tmp_path: Path) -> None:
     folder = tmp_path / "broker"
     program(tmp_path / "tansu", "exec sleep 60")
-    start = f"from pathlib import Path; from streams.embedded import *; start_broker('embedded', Path({str(folder)!r}))"
+    # Whoever runs the tests in a shell's background ignores SIGINT, and so would the process.
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    start = f"{heard}; from pathlib import Path; from streams.embedded import *; start_broker('embedded', Path({str(folder)!r}))"
     environment = {**os.environ, "CALF_TANSU_BIN": str(tmp_path / "tansu")}
     starting = subprocess.Popen([sys.executable, "-c", start], env=environment, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 30
