@@ -11,8 +11,11 @@ from streams.settings import Settings
 Options = dict[str, Any]
 
 FETCH_WAIT_MS = 10
-"""How long the broker may hold a fetch. A resumed or sought partition is fetched when the fetch under way is back: with
-the default of 500 ms that is half a second each time (measured)."""
+"""How long the broker may hold a worker's fetch. A resumed or sought partition is fetched when the fetch under way is back:
+with the default of 500 ms that is half a second each time (measured)."""
+READER_WAIT_MS = 20
+"""The same for who only reads on. The embedded broker holds a fetch for the whole time, also when records come; on Kafka each
+waiting reader asks anew as often as this, and a demo has eight."""
 
 
 # Connections that fail, transactions that fail, coordinators that come up, options that a producer has no use for.
@@ -116,6 +119,7 @@ def reader(settings: Settings, name: str) -> Options:
         reading(settings, name, "read_committed")
         | {
             "group.id": f"{settings.prefix}reader",
+            "fetch.wait.max.ms": READER_WAIT_MS,
             # An offset that is gone is an error: reading on somewhere else would lose records without a word.
             "auto.offset.reset": "error",
             # The end of a partition says how far past commit markers and aborted records the reader has come.
@@ -129,7 +133,7 @@ def looker(settings: Settings, name: str) -> Options:
     """A consumer that asks for watermarks only. A read_committed one gets the last stable offset as the high one."""
     return (
         reading(settings, f"{name}-watermarks", "read_uncommitted")
-        | {"group.id": f"{settings.prefix}reader"}
+        | {"group.id": f"{settings.prefix}reader", "fetch.wait.max.ms": READER_WAIT_MS}
         | passed_through(settings)
     )
 

@@ -6,6 +6,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import islice, takewhile
 from typing import Protocol
 
 import msgspec
@@ -70,14 +71,14 @@ def tick_in(message: Message) -> Tick | None:
 
 def take_run(queue: deque[Message], limit: int) -> list[Message]:
     """Takes records off the queue up to the first with a null key, at most `limit`."""
-    n = min(limit, len(queue))
-    run = [queue.popleft() for _ in range(n)]
-    keys = [m.key() for m in run]
-    if None in keys:
-        cut = keys.index(None)
-        queue.extendleft(reversed(run[cut:]))
-        del run[cut:]
+    run = list(takewhile(_has_key, islice(queue, limit)))
+    for _ in run:
+        queue.popleft()
     return run
+
+
+def _has_key(message: Message) -> bool:
+    return message.key() is not None
 
 
 def bury_commands(partition: Partition, commands: list[Message]) -> None:

@@ -32,6 +32,8 @@ _MOST_TOUCHED = 50_000
 """Rows changed in a transaction after which it is committed whatever the time: bounds the before-images kept."""
 _POLL_SECONDS = 0.005
 _LIBRARY_SECONDS = 0.05
+_WAIT_SECONDS = 0.02
+"""How long a worker that waits for a manifest listens for it at a time; it is heard at once when it comes."""
 _LAG_SECONDS = 5.0
 
 
@@ -127,7 +129,7 @@ class Worker:
     def _turn(self) -> None:
         now = self._clock.monotonic()
         if self._waiting or now - self._refreshed_at > _LIBRARY_SECONDS:
-            self.library.refresh(0.002 if self._waiting else 0.0)
+            self.library.refresh(_WAIT_SECONDS if self._waiting else 0.0)
             self._refreshed_at = now
         limit = self._settings.batch
         messages = self.connection.poll(limit, 0.0 if self._waiting or self._backlog() else _POLL_SECONDS)
