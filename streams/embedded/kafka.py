@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import uuid
 from base64 import urlsafe_b64encode
@@ -66,7 +67,8 @@ log.index.size.max.bytes=1048576
 
 # The serial collector starts fastest and takes no thread from the worker beside it; the first compiler alone is ready in
 # seconds, where both take a core for a minute (a year of the demo: 62 s with both, 50 s so).
-_JVM = ["-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+_JVM = (("KAFKA_HEAP_OPTS", "-Xms256m -Xmx512m"), ("KAFKA_JVM_PERFORMANCE_OPTS", "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"))
+"""Variables that Kafka's own scripts know, and what is taken where they are not set."""
 _LOGGING = [
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
@@ -85,7 +87,8 @@ def prepare(folder: Path, port: int, controller_port: int, progress: Callable[[s
     properties.write_text(
         _PROPERTIES.format(port=port, controller_port=controller_port, storage=storage, long=_LONG), encoding="utf-8"
     )
-    run = [java, *_JVM, *_LOGGING, "-cp", f"{libs}/*"]
+    jvm = [option for name, usual in _JVM for option in os.environ.get(name, usual).split()]
+    run = [java, *jvm, *_LOGGING, "-cp", f"{libs}/*"]
     if not (storage / "meta.properties").is_file():
         progress(f"formatting {storage} for Apache Kafka {kafka_version()}")
         _format([*run, "kafka.tools.StorageTool", "format", "-t", _cluster_id(), "-c", str(properties)], storage)
