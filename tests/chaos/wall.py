@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -187,6 +188,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = argparse.ArgumentParser(prog="python -m tests.chaos.wall", description=(__doc__ or "").splitlines()[0])
     options.add_argument("--seed", type=int, default=1)
     given = options.parse_args(arguments)
+    # Processes and broker end with this one, also at SIGTERM.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         with broker("kafka") as site:
             run = WallRun(site, given.seed, Path(tempfile.mkdtemp(prefix="shoal-wall-")))
