@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.kernel.jit import compiled
+from models.kernel.tables import Int
+from models.kernel.words import word
 
 _MASK = (1 << 64) - 1
 _SEED = 0x5348_4F41_4C5F_4944  # "SHOAL_ID"
@@ -21,34 +23,39 @@ _FINAL_2 = 0xC4CE_B9FE_1A85_EC53
 
 
 @compiled
+def hash_slice(text: NDArray[np.uint8], start: Int, end: Int) -> np.uint64:
+    """Hash of text[start:end]; that of nothing is 0."""
+    if end == start:
+        return np.uint64(0)
+    multiply = np.uint64(_MULTIPLY)
+    h = np.uint64(_SEED) ^ (np.uint64(end - start) * multiply)
+    at = start
+    while end - at >= 8:
+        h = (h ^ word(text, at)) * multiply
+        h ^= h >> np.uint64(32)
+        at += 8
+    if at < end:
+        rest, shift = np.uint64(0), np.uint64(0)
+        for k in range(at, end):
+            rest |= np.uint64(text[k]) << shift
+            shift += np.uint64(8)
+        h = (h ^ rest) * multiply
+        h ^= h >> np.uint64(32)
+    h ^= h >> np.uint64(33)
+    h *= np.uint64(_FINAL_1)
+    h ^= h >> np.uint64(33)
+    h *= np.uint64(_FINAL_2)
+    h ^= h >> np.uint64(33)
+    return h if h != np.uint64(0) else np.uint64(1)
+
+
+@compiled
 def hash_slices(text: NDArray[np.uint8], ends: NDArray[np.int64], out: NDArray[np.uint64]) -> None:
     """Hashes of slices of `text`: slice i ends at ends[i] and starts where i - 1 ended. An empty slice gives 0."""
-    multiply = np.uint64(_MULTIPLY)
     start = 0
     for i in range(ends.shape[0]):
-        end = ends[i]
-        if end == start:
-            out[i] = np.uint64(0)
-            continue
-        h = np.uint64(_SEED) ^ (np.uint64(end - start) * multiply)
-        position = start
-        while position < end:
-            word = np.uint64(0)
-            stop = min(position + 8, end)
-            shift = np.uint64(0)
-            for k in range(position, stop):
-                word |= np.uint64(text[k]) << shift
-                shift += np.uint64(8)
-            h = (h ^ word) * multiply
-            h ^= h >> np.uint64(32)
-            position = stop
-        h ^= h >> np.uint64(33)
-        h *= np.uint64(_FINAL_1)
-        h ^= h >> np.uint64(33)
-        h *= np.uint64(_FINAL_2)
-        h ^= h >> np.uint64(33)
-        out[i] = h if h != np.uint64(0) else np.uint64(1)
-        start = end
+        out[i] = hash_slice(text, start, ends[i])
+        start = ends[i]
 
 
 def stable_hash(data: bytes) -> int:

@@ -56,6 +56,10 @@ class Ids(Sequence[bytes]):
     def __contains__(self, key: object) -> bool:
         return isinstance(key, bytes) and self.find([key])[0] >= 0
 
+    def index(self) -> tuple[I4, U8, U1, U4]:
+        """What `models.kernel.index` searches, as it is now: slots, hashes, text, ends."""
+        return self._slots, self.hashes, self._text, self._ends
+
     def gather(self, rows: I8) -> tuple[U1, I8]:
         """The ids of rows [n], one after another, and where each starts (with the end of the last): uint8 [.], int64 [n + 1]."""
         starts = np.zeros(len(rows) + 1, np.int64)

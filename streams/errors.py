@@ -1,15 +1,15 @@
 """The exceptions of the half that touches the outside; all are `models.errors.ShoalError`.
 
-    ShoalError
-      SettingsError      shoal.toml, environment or options that cannot be used; lists every fault
-      TopicError         a topic is missing or laid out wrongly
-      BrokerError        the broker cannot be reached or refused
-        Aborted          the transaction must be aborted and its input read again
-        Fenced           another process has taken this one's place; end
-        Unknown          nobody knows whether the commit happened: throw the tables away and restore
-      RestoreError       state cannot be rebuilt
-      PoisonError        one record stops the worker; names topic, partition and offset
-      AuditError         a journal that does not agree with the decisions
+ShoalError
+  SettingsError      shoal.toml, environment or options that cannot be used; lists every fault
+  TopicError         a topic is missing or laid out wrongly
+  BrokerError        the broker cannot be reached or refused
+    Aborted          the transaction must be aborted and its input read again
+    Fenced           another process has taken this one's place; end
+    Unknown          nobody knows whether the commit happened: throw the tables away and restore
+  RestoreError       state cannot be rebuilt
+  PoisonError        one record stops the worker; names topic, partition and offset
+  AuditError         a journal that does not agree with the decisions
 """
 
 from __future__ import annotations

@@ -275,9 +275,7 @@ def _count_fault(events: str, found: int, wanted: int) -> str:
     )
 
 
-def _create(
-    client: Admin, settings: Settings, topics: list[Topic], *, tuned: bool
-) -> list[tuple[Topic, KafkaError]]:
+def _create(client: Admin, settings: Settings, topics: list[Topic], *, tuned: bool) -> list[tuple[Topic, KafkaError]]:
     """Asks for the topics; returns those that were refused."""
     if not topics:
         return []

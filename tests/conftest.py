@@ -15,9 +15,7 @@ from hypothesis import HealthCheck, settings
 from streams.embedded import Kind, MissingPrerequisite, start_broker
 
 # The same examples on every machine, and no deadline: a loaded one is not a failure.
-settings.register_profile(
-    "ci", derandomize=True, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
-)
+settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ci")
 
 
@@ -86,9 +84,7 @@ stop_broker(Path(sys.argv[1]))
 @contextmanager
 def _stopped_whatever_happens(folder: Path) -> Iterator[None]:
     """Stops the broker in `folder` should we be killed: the system then closes the pipe that the watcher reads."""
-    watcher = subprocess.Popen(
-        [sys.executable, "-c", _WAIT_AND_STOP, str(folder)], stdin=subprocess.PIPE, start_new_session=True
-    )
+    watcher = subprocess.Popen([sys.executable, "-c", _WAIT_AND_STOP, str(folder)], stdin=subprocess.PIPE, start_new_session=True)
     try:
         yield
     finally:

@@ -25,34 +25,36 @@ def _same(text: U1, ends: U4, r: Int, key: U1, start: Int, end: Int) -> bool:
 
 
 @compiled
+def probe(
+    slots: I4, hashes: U8, text: U1, ends: U4, keys: U1, start: Int, end: Int, key_hash: np.uint64
+) -> tuple[Int, np.uint64]:
+    """Row of keys[start:end], or FREE, and the slot where the search ended."""
+    mask = np.uint64(slots.shape[0] - 1)
+    place = key_hash & mask
+    r = np.int64(slots[place])
+    while r != FREE and not (hashes[r] == key_hash and _same(text, ends, r, keys, start, end)):
+        place = (place + np.uint64(1)) & mask
+        r = np.int64(slots[place])
+    return r, place
+
+
+@compiled
 def find(slots: I4, hashes: U8, text: U1, ends: U4, keys: U1, key_ends: I8, key_hashes: U8, out: I8) -> None:
     """Row of each key, or -1."""
-    mask = np.uint64(slots.shape[0] - 1)
     start = 0
     for i in range(key_ends.shape[0]):
-        end, h = key_ends[i], key_hashes[i]
-        place = h & mask
-        r = np.int64(slots[place])
-        while r != FREE and not (hashes[r] == h and _same(text, ends, r, keys, start, end)):
-            place = (place + np.uint64(1)) & mask
-            r = np.int64(slots[place])
-        out[i] = r
-        start = end
+        out[i], _ = probe(slots, hashes, text, ends, keys, start, key_ends[i], key_hashes[i])
+        start = key_ends[i]
 
 
 @compiled
 def add(slots: I4, hashes: U8, text: U1, ends: U4, n: Int, keys: U1, key_ends: I8, key_hashes: U8, out: I8) -> Int:
     """Gives rows, from n on, to those keys whose row is -1; gives how many ids there are then. There must be room."""
-    mask = np.uint64(slots.shape[0] - 1)
     start = 0
     for i in range(key_ends.shape[0]):
         end, h = key_ends[i], key_hashes[i]
         if out[i] < 0:
-            place = h & mask
-            r = np.int64(slots[place])
-            while r != FREE and not (hashes[r] == h and _same(text, ends, r, keys, start, end)):
-                place = (place + np.uint64(1)) & mask
-                r = np.int64(slots[place])
+            r, place = probe(slots, hashes, text, ends, keys, start, end, h)
             if r == FREE:  # else it came twice
                 r = np.int64(n)
                 first = np.int64(ends[r - 1]) if r > 0 else 0

@@ -80,9 +80,7 @@ def with_settings(command: Callable[Concatenate["Settings", P], int | None]) -> 
     """
     own = list(inspect.signature(command).parameters.values())[1:]
     shared = [
-        inspect.Parameter(
-            name, inspect.Parameter.KEYWORD_ONLY, default=False if name == "debug" else None, annotation=annotation
-        )
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False if name == "debug" else None, annotation=annotation)
         for name, annotation in _SHARED.items()
     ]
 

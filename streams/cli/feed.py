@@ -90,9 +90,7 @@ def replay(
     if file is None:
         if columns or mapping is not None:
             raise typer.BadParameter("only for a FILE", param_hint="--map, --mapping")
-        report = replay_online_retail(
-            settings, rate=rate, speed=speed, trail_days=trail_days, shift_to=until, console=console
-        )
+        report = replay_online_retail(settings, rate=rate, speed=speed, trail_days=trail_days, shift_to=until, console=console)
     else:
         report = replay_file(
             settings,

@@ -108,6 +108,4 @@ def digest(settings: "Settings") -> None:
 
 
 def _tell(running: "RunningBroker") -> None:
-    typer.echo(
-        f"{running.kind} broker at {running.bootstrap_servers}, pid {running.pid}, folder {running.folder}", err=True
-    )
+    typer.echo(f"{running.kind} broker at {running.bootstrap_servers}, pid {running.pid}, folder {running.folder}", err=True)

@@ -100,9 +100,7 @@ class _Performance:
         opened.callback(ticks.close)
         self._finish = Finish(settings, self._positions, self._manifests, ticks)
         self._views_url = f"http://{settings.http_host}:{settings.http_port}"
-        self._watch = Watch(
-            Sources(stage.worker_ports, self._views_url, changes, self._manifests, self._lag, _order(settings))
-        )
+        self._watch = Watch(Sources(stage.worker_ports, self._views_url, changes, self._manifests, self._lag, _order(settings)))
         self._fed_at = monotonic()
         self._feeding = Once(lambda: options.input.write(settings))
         self._done_after: float | None = None

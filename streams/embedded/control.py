@@ -56,9 +56,7 @@ class RunningBroker:
     def __enter__(self) -> RunningBroker:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.stop()
 
 
@@ -126,9 +124,7 @@ def stop_broker(folder: Path, within: float = 15.0) -> bool:
     return ran
 
 
-def _spawn(
-    home: BrokerFolder, kind: Kind, port: int | None, *, fresh: bool, temporary: bool, tell: Progress
-) -> PidFile:
+def _spawn(home: BrokerFolder, kind: Kind, port: int | None, *, fresh: bool, temporary: bool, tell: Progress) -> PidFile:
     """Starts the process; with `fresh` on another port than the last one's."""
     with home.claimed() as lock:
         before = home.recorded()

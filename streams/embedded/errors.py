@@ -1,8 +1,8 @@
 """What can go wrong with a broker of one's own.
 
-    BrokerError
-      LocalBrokerError        it cannot be started, found or stopped
-        MissingPrerequisite   something must be installed or fetched first; the message says what and how
+BrokerError
+  LocalBrokerError        it cannot be started, found or stopped
+    MissingPrerequisite   something must be installed or fetched first; the message says what and how
 """
 
 from streams.errors import BrokerError

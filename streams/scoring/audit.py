@@ -16,7 +16,8 @@ from streams.broker.protocol import TP, Broker, Headers, Message, Reader, Record
 from streams.contracts import journal
 from streams.errors import AuditError
 from streams.presets import load_definitions, load_taxonomy
-from streams.scoring.decode import Bad, Decode
+from streams.scoring.decode import Decode
+from streams.scoring.exact import Bad
 from streams.scoring.library import Library
 from streams.scoring.pace import tick_in
 from streams.scoring.partition import Partition

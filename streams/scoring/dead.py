@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streams.broker.protocol import Message, Record
-from streams.scoring.decode import Bad
+from streams.scoring.exact import Bad
 
 MAX_DEAD_BYTES = 900_000
 """A dead letter's value is cut here, its key and reason below, to stay under a broker's message.max.bytes."""

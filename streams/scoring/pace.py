@@ -16,7 +16,7 @@ from streams.broker.protocol import Message
 from streams.clock import Clock
 from streams.contracts.control import Tick
 from streams.errors import PoisonError
-from streams.scoring.decode import Bad
+from streams.scoring.exact import Bad
 from streams.scoring.library import Held, Library
 from streams.scoring.partition import Partition
 from streams.scoring.sweep import Plan, sweep

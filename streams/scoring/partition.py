@@ -26,7 +26,8 @@ from streams.contracts import journal
 from streams.contracts.keys import definitions_key
 from streams.scoring.changelog import CURSOR_KEY, ROW_PREFIX, Cursor, encode_cursor, pending_key, row_values, slices
 from streams.scoring.dead import dead_letter
-from streams.scoring.decode import Bad, Decode, Decoded
+from streams.scoring.decode import Decode, Decoded
+from streams.scoring.exact import Bad
 from streams.scoring.fragments import SEGMENTATION_NAMES
 from streams.scoring.publish import Publisher, Trigger
 from streams.scoring.topics import Topics

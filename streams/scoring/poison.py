@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from streams.errors import PoisonError
-from streams.scoring.decode import Bad
+from streams.scoring.exact import Bad
 from streams.scoring.partition import Partition
 
 log = logging.getLogger(__name__)

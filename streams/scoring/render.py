@@ -137,7 +137,15 @@ def render_changes(
 
 @compiled
 def render_memberships(
-    fr: Fragments, rows: Rows, picked: I8, moments: I8, scores: F8, ids: U1, id_starts: I8, out: U1, places: I8,
+    fr: Fragments,
+    rows: Rows,
+    picked: I8,
+    moments: I8,
+    scores: F8,
+    ids: U1,
+    id_starts: I8,
+    out: U1,
+    places: I8,
     last: I8,
 ) -> None:
     """Renders all memberships of rows picked [n]; scores [n, 3]; places [n, 2]: start and end; last as above."""

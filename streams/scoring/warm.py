@@ -12,23 +12,27 @@ import models
 from models.definitions import compile_definitions
 from models.engine import Engine
 from models.identity import hash_all
-from models.kernel.iso import WIDTH, milliseconds
 from models.kernel.tables import Events
+from streams.broker.memory import MemoryMessage
+from streams.broker.protocol import TP
 from streams.presets import load_definitions, load_taxonomy
+from streams.scoring.decode import Decode
 from streams.scoring.publish import Publisher, Trigger
 
-_COMPILED = ("copying.py", "text.py", "fragments.py", "render.py")
+_COMPILED = ("copying.py", "text.py", "fragments.py", "render.py", "json_text.py", "vocabulary.py", "scan.py")
+_EVENT = b'{"type":"track","event":"Order Completed","userId":"someone","timestamp":"2024-03-01T12:00:00.123Z"}'
 
 
 def warm() -> float:
     """Runs every entry of the kernel once; gives the seconds it took."""
     start = time.perf_counter()
     engine = Engine(compile_definitions(load_definitions("retail")))
-    milliseconds(np.frombuffer(b"2024-03-01T12:00:00.123Z"[:WIDTH], np.uint8), np.empty(1, np.int64))
+    taxonomy = load_taxonomy("retail")
+    Decode(taxonomy, max_bytes=1000, max_amount=1.0).run([MemoryMessage(TP("events", 0), 0, b"someone", _EVENT, None, 0)])
     rows = engine.table.locate([b"someone"])
     one, zero = np.ones(1, np.uint8), np.zeros(1)
     events = Events(rows, np.ones(1, np.int64), np.zeros(1, np.int64), one, zero, zero, one, one, one, hash_all([b"m"]))
-    publisher = Publisher(engine, load_taxonomy("retail"))
+    publisher = Publisher(engine, taxonomy)
     for decisions in engine.apply(events, np.empty(1, np.uint8)):
         list(publisher.changes(decisions, Trigger("event", "events", 0), np.zeros(len(decisions), np.int64)))
     list(publisher.memberships(np.zeros(1, np.int64), np.zeros((1, 3)), np.ones(1, np.int64)))

@@ -65,15 +65,11 @@ def exported() -> dict[str, set[str]]:
     """The labels of every series that a process exports, by the series' name."""
     registry = CollectorRegistry()
     metrics = Metrics(registry)
-    labels = {
-        metric._name: set(metric._labelnames) for metric in vars(metrics).values() if hasattr(metric, "_labelnames")
-    }
+    labels = {metric._name: set(metric._labelnames) for metric in vars(metrics).values() if hasattr(metric, "_labelnames")}
     labels["shoal_unknown_names"] = {"name"}
     endings = {"counter": ["_total"], "gauge": [""], "histogram": ["_bucket", "_count", "_sum"]}
     return {
-        family.name + ending: labels.get(family.name, set())
-        for family in registry.collect()
-        for ending in endings[family.type]
+        family.name + ending: labels.get(family.name, set()) for family in registry.collect() for ending in endings[family.type]
     }
 
 
@@ -119,12 +115,8 @@ def test_health_is_asked_where_the_metrics_are() -> None:
 
 def test_prometheus_scrapes_every_process() -> None:
     jobs = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text(encoding="utf-8"))["scrape_configs"]
-    scraped = {
-        job["job_name"]: [target for group in job["static_configs"] for target in group["targets"]] for job in jobs
-    }
-    assert scraped == {
-        name: [f"{name}:{port}" for port in metrics_ports(name)] for name in ("workers", "learner", "views")
-    }
+    scraped = {job["job_name"]: [target for group in job["static_configs"] for target in group["targets"]] for job in jobs}
+    assert scraped == {name: [f"{name}:{port}" for port in metrics_ports(name)] for name in ("workers", "learner", "views")}
 
 
 def test_what_is_mounted_is_there() -> None:
@@ -165,11 +157,7 @@ def test_the_panels_of_the_dashboard_do_not_overlap() -> None:
     taken: set[tuple[int, int]] = set()
     for panel in dashboard["panels"]:
         place = panel["gridPos"]
-        cells = {
-            (x, y)
-            for x in range(place["x"], place["x"] + place["w"])
-            for y in range(place["y"], place["y"] + place["h"])
-        }
+        cells = {(x, y) for x in range(place["x"], place["x"] + place["w"]) for y in range(place["y"], place["y"] + place["h"])}
         assert not cells & taken, panel["title"]
         assert max(x for x, _ in cells) < 24
         taken |= cells
@@ -178,9 +166,7 @@ def test_the_panels_of_the_dashboard_do_not_overlap() -> None:
 def test_the_image_is_built_from_files_that_are_there_and_let_through() -> None:
     dockerfile = (ROOT / "deploy/Dockerfile").read_text(encoding="utf-8")
     copied = {
-        source
-        for line in re.findall(r"^COPY (?!--from)(.+)$", dockerfile, flags=re.MULTILINE)
-        for source in line.split()[:-1]
+        source for line in re.findall(r"^COPY (?!--from)(.+)$", dockerfile, flags=re.MULTILINE) for source in line.split()[:-1]
     }
     let_through = re.findall(r"^!(.+)$", (ROOT / "deploy/Dockerfile.dockerignore").read_text(), flags=re.MULTILINE)
     assert copied == set(let_through)

@@ -79,9 +79,7 @@ def test_models_with_two_partitions_are_told(broker: str, prefix: str) -> None:
     make(broker, f"{prefix}models", 2, cleanup_policy="compact")
     settings = settings_for(broker, prefix, partitions=2)
     create_topics(settings)
-    assert [fault.partition(":")[0] for fault in check_topics(settings)] == [
-        f"topic {prefix}models has 2 partitions and needs 1"
-    ]
+    assert [fault.partition(":")[0] for fault in check_topics(settings)] == [f"topic {prefix}models has 2 partitions and needs 1"]
 
 
 def test_a_wrong_cleanup_policy_is_told_in_either_direction(broker: str, prefix: str) -> None:

@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 from functools import cache
 from typing import Any
+from unittest import mock
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import streams.scoring.decode
 from models.row import CATEGORY_SLOTS
 from models.taxonomy import Taxonomy
 from streams.broker.memory import MemoryMessage
 from streams.broker.protocol import TP
 from streams.presets import load_taxonomy
 from streams.scoring.decode import Decode, Decoded
+from streams.scoring.exact import Exact
+from streams.scoring.scan import LEFT, Columns
 from streams.simulator import Bad, malformed
 from streams.simulator.malformed import KINDS
 
@@ -44,6 +49,28 @@ _GOOD = (
 )
 GOOD: Pair = (b"ada", _GOOD)
 BAD: Pair = (b"bob", b'{"type":"track"')
+
+_EDITS = [
+    b'"',
+    b"\\",
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b",",
+    b":",
+    b" ",
+    b"\n",
+    b"\0",
+    b"\xc3",
+    b"\xff",
+    b"0",
+    b"-",
+    b".",
+    b"e",
+    b"null",
+    b"",
+]
 
 _names = st.one_of(
     st.sampled_from(["ada", "zoë", "客户", "a|b", "\x00", '"\\', "x" * 256, "x" * 257]), st.text(min_size=0, max_size=5)
@@ -159,3 +186,67 @@ def test_what_is_taken_is_within_bounds(pair: Pair) -> None:
     for amount in (decoded.revenue[0], decoded.discount[0]):
         assert 0.0 <= amount <= 1e7
     assert decoded.coupon[0] in (0, 1)
+
+
+def _exactly(pair: Pair) -> Decoded:
+    """The record, read the slow way."""
+    slow = decode()
+    with mock.patch.object(streams.scoring.decode, "scan", _leave_all):
+        return slow.run([MemoryMessage(TP("events", 0), 0, *pair, None, 0)])
+
+
+def _leave_all(*given: Any) -> int:
+    out: Columns = given[-1]
+    out.status[:] = LEFT
+    return len(out.status)
+
+
+def _taken(pair: Pair) -> bool:
+    """Whether compiled code takes it."""
+    kept = []
+    with mock.patch.object(Exact, "take", lambda *_: kept.append(True)):
+        _run([pair])
+    return not kept
+
+
+@settings(max_examples=1_000)
+@given(pair=_pairs())
+def test_what_compiled_code_takes_means_what_the_exact_decoder_reads(pair: Pair) -> None:
+    assert _seen(_run([pair]), 0) == _seen(_exactly(pair), 0)
+    assert _run([pair]).unknown == _exactly(pair).unknown
+
+
+@settings(max_examples=2_000)
+@given(pair=_pairs(), edits=st.lists(st.tuples(st.floats(0, 1), st.sampled_from(_EDITS), st.booleans()), min_size=1, max_size=3))
+def test_a_few_bytes_changed_anywhere_make_no_difference_between_the_two(
+    pair: Pair, edits: list[tuple[float, bytes, bool]]
+) -> None:
+    key, value = pair
+    for where, bytes_, over in edits:
+        at = int(where * len(value or b""))
+        value = (value or b"")[:at] + bytes_ + (value or b"")[at + len(bytes_) * over :]
+    changed = (key, value)
+    assert _seen(_run([changed]), 0) == _seen(_exactly(changed), 0)
+
+
+@pytest.mark.parametrize(
+    ("part", "taken"),
+    [
+        (b'"x":{"a":[1,-2.5,{"b":null}],"c":[],"d":{},"e":[true , false]} ,', True),
+        ('"name":"caf\\u00e9 \\n, Grüße, 客户, 😀",'.encode(), True),
+        (b'"properties":{"revenue":0.1,"category":"Kitchen","coupon":null},', True),
+        (b'"context":{"device":{"type":"mobile","x":[[]]},"campaign":null},', True),
+        (b'"messageId":"with \\" escapes",', False),
+        (b'"x":1e5,', False),
+        (b'"properties":{"revenue":1e2},', False),
+        (b'"properties":{"revenue":1234567890.1234567},', False),
+        (b'"messageId":"a","messageId":"b",', False),
+        (b'"x":"\xff",', False),
+        (b'"x":"\\ud83d\\ude00",', False),
+        (b'"x":' + 70 * b"[" + 70 * b"]" + b",", False),
+    ],
+)
+def test_what_clients_usually_write_is_taken_by_compiled_code(part: bytes, taken: bool) -> None:
+    pair = (b"ada", _GOOD.replace(b'"properties":{"revenue":12.5}', part + b'"locale":"de-DE"'))
+    assert _taken(pair) == taken
+    assert _seen(_run([GOOD, pair, GOOD]), 1) == _seen(_exactly(pair), 0)

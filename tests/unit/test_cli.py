@@ -166,7 +166,7 @@ def test_definitions_are_checked_whole(tmp_path: Path) -> None:
 
 
 def test_a_child_gets_exactly_the_settings_that_it_is_to_have(monkeypatch: pytest.MonkeyPatch) -> None:
-    wanted = load_settings(prefix="child.", kafka={"sasl.password": "a=b,\"c\""}, horizon_days=3.5, quarantine=True)
+    wanted = load_settings(prefix="child.", kafka={"sasl.password": 'a=b,"c"'}, horizon_days=3.5, quarantine=True)
     before = {"PATH": "/bin", "SHOAL_PREFIX": "other.", "SHOAL_CONFIG": "other.toml", "SHOAL_KAFKA__X": "1"}
     environment = environment_of(wanted, before)
     assert environment["PATH"] == "/bin"

@@ -167,8 +167,7 @@ def test_models_call_nothing_that_touches_the_outside() -> None:
 
 def test_models_load_without_a_broker_client() -> None:
     everything = "; ".join(
-        f"import {'.'.join(path.relative_to(ROOT).with_suffix('').parts)}".removesuffix(".__init__")
-        for path in modules("models")
+        f"import {'.'.join(path.relative_to(ROOT).with_suffix('').parts)}".removesuffix(".__init__") for path in modules("models")
     )
     check = (
         f"import sys; {everything}; "

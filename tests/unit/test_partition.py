@@ -16,8 +16,8 @@ from streams.contracts.changes import Change, CustomerSegments
 from streams.contracts.samples import Mark, Sample
 from streams.replay.event import iso_ms
 from streams.scoring.changelog import CURSOR_KEY
-from streams.scoring.decode import Bad
 from streams.scoring.digest import entries_of
+from streams.scoring.exact import Bad
 from streams.settings import DAY_MS
 from tests.chaos.stand import PLAN, TOPICS, Stand, program
 
