@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.kernel.jit import compiled
+from models.kernel.machine import word
 from models.kernel.tables import Int
-from models.kernel.words import word
 
 _MASK = (1 << 64) - 1
 _SEED = 0x5348_4F41_4C5F_4944  # "SHOAL_ID"

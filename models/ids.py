@@ -56,7 +56,7 @@ class Ids(Sequence[bytes]):
     def __contains__(self, key: object) -> bool:
         return isinstance(key, bytes) and self.find([key])[0] >= 0
 
-    def index(self) -> tuple[I4, U8, U1, U4]:
+    def searched(self) -> tuple[I4, U8, U1, U4]:
         """What `models.kernel.index` searches, as it is now: slots, hashes, text, ends."""
         return self._slots, self.hashes, self._text, self._ends
 

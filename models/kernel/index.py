@@ -7,21 +7,25 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.kernel.jit import compiled
+from models.kernel.jit import compiled, flat
 from models.kernel.tables import I4, I8, U1, U4, U8, Int
 
 FREE = -1
 
 
-@compiled
-def _same(text: U1, ends: U4, r: Int, key: U1, start: Int, end: Int) -> bool:
-    first = np.int64(ends[r - 1]) if r > 0 else 0
-    if np.int64(ends[r]) - first != end - start:
-        return False
-    for k in range(end - start):
-        if text[first + k] != key[start + k]:
+@flat
+def same(text: U1, first: Int, other: U1, start: Int, length: Int) -> bool:
+    """Whether text[first : first + length] is other[start : start + length]."""
+    for k in range(length):
+        if text[first + k] != other[start + k]:
             return False
     return True
+
+
+@flat
+def _is_row(text: U1, ends: U4, r: Int, key: U1, start: Int, end: Int) -> bool:
+    first = np.int64(ends[r - 1]) if r > 0 else 0
+    return bool(np.int64(ends[r]) - first == end - start) and same(text, first, key, start, end - start)
 
 
 @compiled
@@ -32,7 +36,7 @@ def probe(
     mask = np.uint64(slots.shape[0] - 1)
     place = key_hash & mask
     r = np.int64(slots[place])
-    while r != FREE and not (hashes[r] == key_hash and _same(text, ends, r, keys, start, end)):
+    while r != FREE and not (hashes[r] == key_hash and _is_row(text, ends, r, keys, start, end)):
         place = (place + np.uint64(1)) & mask
         r = np.int64(slots[place])
     return r, place

@@ -18,7 +18,7 @@ _PLUS, _MINUS, _DOT, _COLON, _T, _Z = (ord(c) for c in "+-.:TZ")
 
 @flat
 def _digit(c: Int) -> bool:
-    return 48 <= c <= 57
+    return bool(48 <= c <= 57)
 
 
 @flat
@@ -56,7 +56,8 @@ def moment(text: U1, start: Int, end: Int) -> tuple[Int, Int]:
     hour, minute, second = _two(s, start + 11), _two(s, start + 14), _two(s, start + 17)
     if days < 0 or hour < 0 or hour > 23 or minute < 0 or minute > 59 or second < 0 or second > 59:
         return _NOT_READ, 0
-    at, fraction, weight = start + _LEAST - 1, 0, 100
+    at, weight = start + _LEAST - 1, 100
+    fraction: Int = 0
     if s[at] == _DOT:
         at += 1
         first = at

@@ -17,7 +17,7 @@ from streams.broker.protocol import Message
 from streams.scoring.events import CALLS
 from streams.scoring.exact import Bad, Exact, Refused
 from streams.scoring.json_text import PADDING
-from streams.scoring.scan import LEFT, TAKEN, UNNAMED, columns, found, scan
+from streams.scoring.scan import LEFT, TAKEN, UNNAMED, Columns, columns, found, scan
 from streams.scoring.vocabulary import vocabulary
 
 
@@ -71,13 +71,14 @@ class Decode:
             c.status[place] = TAKEN
             if name is not None:
                 unknown.append(name)
-        good = [c.times, c.local, c.behaviour, c.revenue, c.discount, c.category, c.channel, c.coupon, c.message]
-        places, known = np.arange(len(messages)), cast("list[bytes]", keys)  # no key, no event
+        places, known = np.arange(len(messages)), cast("list[bytes]", keys)  # without a key there is no event
         if bad:
             places = np.flatnonzero(c.status != LEFT)
-            known = [known[place] for place in places.tolist()]
-            good = [column[places] for column in good]
-        return Decoded(places, known, *good, tuple(bad), tuple(unknown))  # type: ignore[arg-type]  # each of its own type
+            known, c = [known[place] for place in places.tolist()], Columns._make(column[places] for column in c)
+        return Decoded(
+            places, known, c.times, c.local, c.behaviour, c.revenue, c.discount, c.category, c.channel, c.coupon, c.message,
+            tuple(bad), tuple(unknown),
+        )  # fmt: skip
 
 
 def _joined(texts: list[bytes | None]) -> tuple[U1, I8]:

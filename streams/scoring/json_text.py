@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from models.kernel.jit import compiled, flat
+from models.kernel.machine import trailing_zeros, word
 from models.kernel.tables import F8, U1, Int
-from models.kernel.words import trailing_zeros, word
 
 PADDING = b'"' + 15 * b"\0"
 _QUOTE, _BACKSLASH, _OPEN, _CLOSE, _OPEN_LIST, _CLOSE_LIST, _COMMA, _COLON, _MINUS, _DOT = (ord(c) for c in '"\\{}[],:-.')
@@ -97,7 +97,7 @@ def _escape(text: U1, at: Int) -> Int:
         return at + 2
     if c != _U:
         return -1
-    value = 0
+    value: Int = 0
     for k in range(at + 2, at + 6):
         digit = _hex(np.int64(text[k]))
         if digit < 0:
@@ -123,7 +123,7 @@ def _string(text: U1, at: Int) -> Int:
 
 @flat
 def _digit(c: Int) -> bool:
-    return 48 <= c <= 57
+    return bool(48 <= c <= 57)
 
 
 @compiled
@@ -153,7 +153,8 @@ def amount(text: U1, at: Int, out: F8, place: Int) -> Int:
     end = _number(text, at)
     if end < 0 or text[at] == _MINUS or end - at > _MOST_DIGITS + 1:
         return -1
-    digits, behind, pointed = 0, 0, False
+    digits: Int = 0
+    behind, pointed = 0, False
     for k in range(at, end):
         if text[k] == _DOT:
             pointed = True
@@ -200,7 +201,7 @@ def skip(text: U1, at: Int) -> Int:
         c = text[at]
         if c == _QUOTE:
             at = _string(text, at + 1)
-        elif c == _OPEN or c == _OPEN_LIST:
+        elif c in (_OPEN, _OPEN_LIST):
             at = space(text, at + 1)
             if text[at] == c + 2:  # as the closing bracket of each is two places behind its opening one
                 at += 1

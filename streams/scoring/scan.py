@@ -86,15 +86,15 @@ def _field(names: Names, level: Int, text: U1, start: Int, stop: Int) -> Int:
     length = stop - start
     if length == 0:
         return _UNKNOWN
-    f = np.int64(names.buckets[bucket(level, length, np.int64(text[start]), np.int64(text[stop - 1]))])
+    f: Int = np.int64(names.buckets[bucket(level, length, np.int64(text[start]), np.int64(text[stop - 1]))])
     while f != _UNKNOWN:
         first = names.starts[f]
-        if names.levels[f] == level and names.starts[f + 1] - first == length:
-            k = 0
-            while k < length and names.text[first + k] == text[start + k]:
-                k += 1
-            if k == length:
-                return f
+        if (
+            names.levels[f] == level
+            and names.starts[f + 1] - first == length
+            and index.same(names.text, first, text, start, length)
+        ):
+            return f
         f = np.int64(names.following[f])
     return _UNKNOWN
 
@@ -120,7 +120,8 @@ def _fields(names: Names, text: U1, at: Int, mark: Int, found: Found) -> Int:
     """Reads one object and what is in it; gives its end, or -1. A name that stands there twice is left to others."""
     if text[at] != _OPEN:
         return -1
-    level, first = _TOP, True
+    level: Int = _TOP
+    first = True
     at += 1
     while True:
         at = space(text, at)
@@ -163,12 +164,12 @@ def _fields(names: Names, text: U1, at: Int, mark: Int, found: Found) -> Int:
 
 @flat
 def _has(found: Found, f: Int, mark: Int) -> bool:
-    return found.seen[f] == mark and found.starts[f] >= 0
+    return bool(found.seen[f] == mark and found.starts[f] >= 0)
 
 
 @flat
 def _has_text(found: Found, f: Int, mark: Int) -> bool:
-    return found.seen[f] == mark and found.starts[f] >= 0 and found.ends[f] > found.starts[f]
+    return bool(found.seen[f] == mark and found.starts[f] >= 0 and found.ends[f] > found.starts[f])
 
 
 @compiled
@@ -225,11 +226,7 @@ def _is_key(text: U1, found: Found, mark: Int, keys: U1, start: Int, end: Int) -
     f = _USER if _has_text(found, _USER, mark) else _ANONYMOUS
     if not _has_text(found, f, mark) or found.ends[f] - found.starts[f] != end - start or end - start > _MAX_KEY_BYTES:
         return False
-    first = found.starts[f]
-    for k in range(end - start):
-        if text[first + k] != keys[start + k]:
-            return False
-    return True
+    return index.same(text, found.starts[f], keys, start, end - start)
 
 
 @flat
@@ -250,7 +247,7 @@ def _take(voc: Vocabulary, text: U1, found: Found, mark: Int, most: float, i: In
     out.behaviour[i] = max(behaviour, 0)
     out.category[i] = _category(voc, text, found, mark)
     out.channel[i] = _channel(voc, text, found, mark)
-    if behaviour == _ORDER or behaviour == _REFUND:
+    if behaviour in (_ORDER, _REFUND):
         out.revenue[i] = _first_amount(voc.money, found, mark)
         out.discount[i] = _first_amount(voc.discount, found, mark)
         for k in range(voc.coupon.shape[0]):
@@ -269,10 +266,12 @@ def scan(
 
     most_bytes: of a value; most: of money.
     """
-    start = key_start = left = 0
+    start: Int = 0
+    key_start: Int = 0
+    left = 0
     for i in range(ends.shape[0]):
         mark, end, key_end = i + 1, ends[i], key_ends[i]
-        status = _LEFT
+        status: Int = _LEFT
         if end - start <= most_bytes:
             at = _fields(voc.names, text, space(text, start), mark, found)
             if at >= 0 and space(text, at) == end and _is_key(text, found, mark, keys, key_start, key_end):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from models.kernel.jit import compiled, inlined
+from models.kernel.machine import copy_bytes
 from models.kernel.tables import I8, U1, Int
-from streams.scoring.copying import copy_bytes
 
 _POWERS = 10.0 ** np.arange(23)
 _DIGITS = 6

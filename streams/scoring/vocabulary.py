@@ -33,7 +33,7 @@ UNKNOWN = -1
 
 
 class Names(NamedTuple):
-    """Fields by name: text[starts[f] : starts[f + 1]] in the object levels[f]; kinds: TEXT, AMOUNT or OBJECT, which opens opens[f].
+    """Fields by name: text[starts[f] : starts[f + 1]] in an object levels[f]; kinds: TEXT, AMOUNT, or OBJECT, which is opens[f].
 
     nullable: 1 if null counts as absent. buckets: first field of a bucket, following: the next one in it, or -1.
     """
@@ -123,4 +123,4 @@ def _words(codes: Mapping[str, int]) -> Words:
     ids = Ids()
     known = [word.encode() for word in codes if word]
     ids.locate(known)
-    return Words(*ids.index(), np.array([codes[word.decode()] for word in known] or [UNKNOWN], np.int32))
+    return Words(*ids.searched(), np.array([codes[word.decode()] for word in known] or [UNKNOWN], np.int32))

@@ -19,7 +19,7 @@ from streams.presets import load_definitions, load_taxonomy
 from streams.scoring.decode import Decode
 from streams.scoring.publish import Publisher, Trigger
 
-_COMPILED = ("copying.py", "text.py", "fragments.py", "render.py", "json_text.py", "vocabulary.py", "scan.py")
+_COMPILED = ("text.py", "fragments.py", "render.py", "json_text.py", "vocabulary.py", "scan.py")
 _EVENT = b'{"type":"track","event":"Order Completed","userId":"someone","timestamp":"2024-03-01T12:00:00.123Z"}'
 
 

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 # All that the pure half may import: no broker, no clock, no files, no network, no processes, no randomness of its own.
 PURE = {
     "__future__", "abc", "ast", "base64", "bisect", "collections", "dataclasses", "difflib", "enum",
-    "functools", "hashlib", "heapq", "itertools", "json", "keyword", "math", "models", "msgspec", "numba",
+    "functools", "hashlib", "heapq", "itertools", "json", "keyword", "llvmlite", "math", "models", "msgspec", "numba",
     "numpy", "operator", "orjson", "re", "river", "scipy", "statistics", "string", "struct", "tomllib", "types",
     "typing",
 }  # fmt: skip
