@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from models.kernel import layout as at
-from models.kernel.jit import compiled, inlined
+from models.kernel.jit import flat, inlined
 from models.kernel.tables import Int, Rows
 from models.row import CATEGORY_SLOTS, CHANNELS, HOUR_BINS, MESSAGE_IDS, NEVER, TIME_CONSTANTS
 
@@ -35,7 +35,7 @@ def remember(rows: Rows, r: Int, message: np.uint64) -> None:
     rows.u1[r, at.MESSAGE_HEAD] = np.uint8((head + 1) % _IDS)
 
 
-@compiled
+@flat
 def decay(rows: Rows, r: Int, days: float) -> None:
     """Brings all decayed sums of a row `days` forward."""
     f4 = rows.f4
@@ -54,7 +54,7 @@ def decay(rows: Rows, r: Int, days: float) -> None:
         f4[r, k] = np.float32(f4[r, k] * g2)
 
 
-@compiled
+@flat
 def _add_money(rows: Rows, r: Int, kind: Int, amount: float, w0: float, w1: float, w2: float) -> None:
     f4, k = rows.f4, at.MONEY + kind
     f4[r, k] = np.float32(f4[r, k] + amount * w0)
@@ -62,7 +62,7 @@ def _add_money(rows: Rows, r: Int, kind: Int, amount: float, w0: float, w1: floa
     f4[r, k + 6] = np.float32(f4[r, k + 6] + amount * w2)
 
 
-@compiled
+@flat
 def _count(rows: Rows, r: Int, behaviour: Int, w0: float, w1: float, w2: float) -> None:
     f4, k = rows.f4, at.COUNTS + behaviour
     f4[r, k] = np.float32(f4[r, k] + w0)
@@ -70,7 +70,7 @@ def _count(rows: Rows, r: Int, behaviour: Int, w0: float, w1: float, w2: float) 
     f4[r, k + 32] = np.float32(f4[r, k + 32] + w2)
 
 
-@compiled
+@flat
 def _order(rows: Rows, r: Int, t: Int, revenue: float, late: bool) -> None:
     """An order's money and rhythm. Gaps are whole days between order days (Welford's running mean and m2)."""
     f4, u4, i8 = rows.f4, rows.u4, rows.i8
@@ -104,7 +104,7 @@ def _order(rows: Rows, r: Int, t: Int, revenue: float, late: bool) -> None:
         f4[r, at.GAP_LAST] = np.float32(gap)
 
 
-@compiled
+@flat
 def apply(
     rows: Rows,
     r: Int,

@@ -6,7 +6,7 @@ import numpy as np
 
 from models.features import COUNT
 from models.kernel import layout as at
-from models.kernel.jit import compiled
+from models.kernel.jit import flat
 from models.kernel.rules import evaluate
 from models.kernel.score import CHURN, PURCHASE, nearest
 from models.kernel.tables import I4, I8, Changes, Int, Model, Rows, Rules, Scratch
@@ -23,7 +23,7 @@ _MICRO_SLOTS = MICRO_SLOTS
 _FLAP_MS = at.DAY_MS
 
 
-@compiled
+@flat
 def _reach(rows: Rows, r: Int, out: I8) -> None:
     out[:] = -1
     best = np.float32(0.0)
@@ -41,7 +41,7 @@ def _reach(rows: Rows, r: Int, out: I8) -> None:
                 best, out[place] = rows.f4[r, at.CATEGORIES + k], k
 
 
-@compiled
+@flat
 def _record(
     rows: Rows, out: Changes, index: Int, r: Int, segmentation: Int, previous: Int, current: Int, since: Int, how: Int, t: Int,
     sure: float, behind: Int, scratch: Scratch,
@@ -58,7 +58,7 @@ def _record(
     out.used[0] = n + 1
 
 
-@compiled
+@flat
 def _rule(rules: Rules, s: Int, present: Int, scratch: Scratch) -> int:
     """Line in rules.rules of the segment that segmentation `s` calls for, -1 if none; a held segment keeps its place."""
     start, stop = rules.ranges[s], rules.ranges[s + 1]
@@ -76,7 +76,7 @@ def _rule(rules: Rules, s: Int, present: Int, scratch: Scratch) -> int:
     return -1
 
 
-@compiled
+@flat
 def _sure(rules: Rules, q: Int, scratch: Scratch) -> float:
     """Confidence of a rule: that of the model it leans on, 1 where it leans on none."""
     kind = rules.model_rule[q]
@@ -84,7 +84,7 @@ def _sure(rules: Rules, q: Int, scratch: Scratch) -> float:
     return max(p, 1.0 - p) if p == p else 1.0
 
 
-@compiled
+@flat
 def _affinity(rules: Rules, rows: Rows, r: Int) -> tuple[Int, float]:
     """Slot + 1 of the favourite category and its share; 0 if none stands out. The last slot, other, is nobody's favourite."""
     total, best, most = 0.0, 0, 0.0
@@ -98,7 +98,7 @@ def _affinity(rules: Rules, rows: Rows, r: Int) -> tuple[Int, float]:
     return best, most / total
 
 
-@compiled
+@flat
 def _move(
     rows: Rows, r: Int, s: Int, target: Int, needed: Int, how: Int, sure: float, behind: Int, t: Int, index: Int, out: Changes,
     scratch: Scratch,
@@ -134,7 +134,7 @@ def _move(
     return True
 
 
-@compiled
+@flat
 def _micro(rules: Rules, rows: Rows, r: Int, t: Int, index: Int, out: Changes, scratch: Scratch) -> bool:
     """Ends and begins micro-segments. Those active end first; new ones take free places in the order of the definitions."""
     changed = False
@@ -175,7 +175,7 @@ def _micro(rules: Rules, rows: Rows, r: Int, t: Int, index: Int, out: Changes, s
     return changed
 
 
-@compiled
+@flat
 def _first_held(places: I4, rows: Rows, r: Int) -> tuple[Int, Int]:
     """Line + 1 of the first of these memberships that the customer holds, and its segment; (0, 0) if none."""
     for p in range(places.shape[0]):
@@ -192,7 +192,7 @@ def _first_held(places: I4, rows: Rows, r: Int) -> tuple[Int, Int]:
     return 0, 0
 
 
-@compiled
+@flat
 def decide(rules: Rules, model: Model, rows: Rows, r: Int, t: Int, index: Int, out: Changes, scratch: Scratch) -> bool:
     """Decides all memberships of row `r` at `t` from scratch.x and y; gives whether any byte of the row changed."""
     changed, before = False, out.used[0]

@@ -7,7 +7,7 @@ import numpy as np
 from models.features import COUNT, HABITS, INDEX
 from models.kernel.decide import AFFINITY, BEHAVIOUR, PRIMARY
 from models.kernel.features import transform
-from models.kernel.jit import compiled
+from models.kernel.jit import compiled, flat
 from models.kernel.score import CHURN, PURCHASE, VALUE
 from models.kernel.tables import F8, I4, I8, Changes, Int, Model, Rules, Scratch
 
@@ -18,7 +18,7 @@ _SPEND, _ORDERS, _PACE = INDEX["spend_total"], INDEX["orders"], INDEX["orders_pe
 _MOST = 9.99
 
 
-@compiled
+@flat
 def _odd(x: float, median: float, spread: float) -> float:
     """How far from usual, in spreads, between -9.99 and 9.99; 0 while nobody knows what is usual."""
     if not (median == median and spread > 0.0):
@@ -26,13 +26,13 @@ def _odd(x: float, median: float, spread: float) -> float:
     return min(_MOST, max(-_MOST, (x - median) / spread))
 
 
-@compiled
+@flat
 def _logit_terms(weights: F8, mean: F8, y: F8, effects: F8) -> None:
     for j in range(_COUNT):
         effects[j] += weights[j] * (y[j] - mean[j])
 
 
-@compiled
+@flat
 def _rule_terms(
     features: I4, q: Int, model: Model, means: F8, x: F8, y: F8, median: F8, spread: F8, effects: F8, named: F8
 ) -> None:  # fmt: skip
@@ -54,7 +54,7 @@ def _rule_terms(
                 named[j] = 1.0
 
 
-@compiled
+@flat
 def _line_of(rules: Rules, s: Int, segment: Int) -> int:
     for q in range(rules.ranges[s], rules.ranges[s + 1]):
         if rules.rules[q, 1] == segment:

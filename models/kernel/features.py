@@ -6,7 +6,7 @@ import numpy as np
 
 from models.features import COUNT, LOGGED, NEVER_DAYS
 from models.kernel import layout as at
-from models.kernel.jit import compiled, inlined
+from models.kernel.jit import flat, inlined
 from models.kernel.tables import F8, Int, Rows
 from models.row import CATEGORY_SLOTS, NEVER, TIME_CONSTANTS
 
@@ -32,7 +32,7 @@ def _ratio(part: float, whole: float) -> float:
     return part / whole if whole > 0.0 else 0.0
 
 
-@compiled
+@flat
 def compute(rows: Rows, r: Int, t: Int, x: F8) -> None:
     """Fills x[:COUNT] with the features of row `r` as of `t` (ms, not before the row's last event). All finite."""
     f4, u4, i8 = rows.f4, rows.u4, rows.i8
@@ -108,7 +108,7 @@ def compute(rows: Rows, r: Int, t: Int, x: F8) -> None:
     x[41] = _ratio(top, all_categories)
 
 
-@compiled
+@flat
 def transform(x: F8, y: F8) -> None:
     """What models see: y = log1p(x) where the catalogue says so, else x."""
     for j in range(_COUNT):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from models.features import COUNT, HABITS, INDEX
-from models.kernel.jit import compiled, inlined
+from models.kernel.jit import flat, inlined
 from models.kernel.tables import F8, Int, Model
 
 CHURN, PURCHASE, VALUE, CHURN_THRESHOLD, PURCHASE_THRESHOLD, VALUE_MID, VALUE_HIGH = range(COUNT, COUNT + 7)
@@ -19,7 +19,7 @@ def _probability(z: float, linear: F8, k: Int) -> float:
     return float(1.0 / (1.0 + np.exp(-(linear[k, 1] * z + linear[k, 2]))))
 
 
-@compiled
+@flat
 def score(model: Model, x: F8, y: F8) -> None:
     """Fills x[COUNT:] (scores and thresholds); NaN for a family without a champion. `y`: transformed features."""
     for j in range(_COUNT, _COUNT + 7):
@@ -42,7 +42,7 @@ def score(model: Model, x: F8, y: F8) -> None:
             x[VALUE_HIGH] = v[5]
 
 
-@compiled
+@flat
 def nearest(model: Model, y: F8, present: Int, distances: F8) -> tuple[Int, float, float, float]:
     """Id of the nearest cluster, its squared distance, the second's, and that of cluster id `present` (inf if it is gone)."""
     best, first, second, now = 0, np.inf, np.inf, np.inf

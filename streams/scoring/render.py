@@ -7,7 +7,7 @@ import numpy as np
 from models.features import COUNT
 from models.kernel import layout as row
 from models.kernel.decide import FLAP, MICRO
-from models.kernel.jit import compiled
+from models.kernel.jit import compiled, flat
 from models.kernel.tables import F8, I8, U1, U8, Int, Rows
 from models.row import MICRO_SLOTS, SEGMENTATIONS
 from streams.scoring import fragments as f
@@ -29,12 +29,12 @@ def record_bytes(fr: Fragments) -> int:
     return _FIXED_BYTES + _FRAGMENTS * int(np.diff(fr.starts).max())
 
 
-@compiled
+@flat
 def _fragment(out: U1, end: Int, fr: Fragments, which: Int) -> Int:
     return put(out, end, fr.text, fr.starts[which], fr.starts[which + 1])
 
 
-@compiled
+@flat
 def _member(out: U1, end: Int, fr: Fragments, s: Int, segment: Int, since: Int, last: I8) -> Int:
     """A membership, or null."""
     if segment == 0:
@@ -43,7 +43,7 @@ def _member(out: U1, end: Int, fr: Fragments, s: Int, segment: Int, since: Int, 
     return _fragment(out, put_time_again(out, end, since, last), fr, f.END)
 
 
-@compiled
+@flat
 def _scores(out: U1, end: Int, fr: Fragments, opening: Int, values: F8, first: Int) -> Int:
     end = put_number(out, _fragment(out, end, fr, opening), values[first])
     end = put_number(out, _fragment(out, end, fr, f.PURCHASE), values[first + 1])
@@ -51,7 +51,7 @@ def _scores(out: U1, end: Int, fr: Fragments, opening: Int, values: F8, first: I
     return _fragment(out, end, fr, f.BRACE)
 
 
-@compiled
+@flat
 def _reasons(out: U1, end: Int, fr: Fragments, x: F8, reasons: I8, effects: F8) -> Int:
     for k in range(reasons.shape[0]):
         j = reasons[k]
@@ -65,7 +65,7 @@ def _reasons(out: U1, end: Int, fr: Fragments, x: F8, reasons: I8, effects: F8) 
     return end
 
 
-@compiled
+@flat
 def _recommend(out: U1, end: Int, fr: Fragments, reach: I8, offer: Int) -> Int:
     end = _fragment(out, _fragment(out, end, fr, f.RECOMMEND), fr, fr.channels + 1 + reach[0])
     end = _fragment(out, end, fr, f.HOUR)
@@ -81,7 +81,7 @@ def _recommend(out: U1, end: Int, fr: Fragments, reach: I8, offer: Int) -> Int:
     return _fragment(out, end, fr, f.ITEMS)
 
 
-@compiled
+@flat
 def _identity(
     out: U1, end: Int, fr: Fragments, sweep: bool, offset: Int, count: Int, hashed: np.uint64, s: Int, segment: Int, entered: bool
 ) -> Int:
@@ -177,7 +177,7 @@ def render_memberships(
         places[k, 1] = end
 
 
-@compiled
+@flat
 def _named(out: U1, end: Int, fr: Fragments, s: Int, first: bool) -> Int:
     """A segmentation's name as a key of an object."""
     if not first:
@@ -186,7 +186,7 @@ def _named(out: U1, end: Int, fr: Fragments, s: Int, first: bool) -> Int:
     return _fragment(out, end, fr, f.COLON)
 
 
-@compiled
+@flat
 def _last_changes(out: U1, end: Int, fr: Fragments, rows: Rows, r: Int, last: I8) -> Int:
     """The newest change of each segmentation, and the end of the record."""
     first = True
