@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 ROW_BYTES = 744
 
 BEHAVIOURS = (

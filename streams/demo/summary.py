@@ -14,7 +14,7 @@ from streams.broker.protocol import TP, Message
 from streams.contracts.changes import CustomerSegments
 from streams.live.feeds import BEGINNING
 from streams.live.scrape import Scrape, add_buckets, quantile
-from streams.scoring.changelog import LAYOUT, ROW_PREFIX
+from streams.scoring.changelog import ROW_PREFIX, unpack_rows
 from streams.scoring.digest import digest, live_entries
 from streams.settings import Settings
 
@@ -93,9 +93,9 @@ def summarise(settings: Settings, wall_seconds: float, workers: Sequence[Scrape]
 
 def _applied(live: dict[bytes, bytes]) -> list[int]:
     """How many events were applied to each customer: its row says so."""
-    assert ROW.fields is not None
-    place = len(LAYOUT) + ROW.fields["events"][1]
-    return [int.from_bytes(value[place : place + 4], "little") for key, value in live.items() if key.startswith(ROW_PREFIX)]
+    rows = unpack_rows([value for key, value in live.items() if key.startswith(ROW_PREFIX)], "state")
+    found: list[int] = rows.view(ROW)["events"][:, 0].tolist()
+    return found
 
 
 def _segments(settings: Settings) -> dict[str, dict[str, int]]:

@@ -11,19 +11,18 @@ from aiokafka.partitioner import murmur2
 
 from models.features import COUNT, NAMES
 from models.kernel.features import compute
-from models.kernel.tables import Rows
+from models.kernel.tables import U1, Rows
 from models.row import FLAG_CONSENT, FLAG_HOLDOUT, NEVER, ROW, views
 from streams.broker.confluent import KafkaBroker
 from streams.broker.protocol import TP, Message, Reader
 from streams.contracts.changes import Change, CustomerSegments
 from streams.live.feeds import BEGINNING
-from streams.scoring.changelog import CURSOR_KEY, LAYOUT, check_layout, decode_cursor, row_key
+from streams.scoring.changelog import CURSOR_KEY, decode_cursor, row_key, unpack_rows
 from streams.scoring.library import Library
 from streams.settings import Settings
 
 _CHUNK = 20_000
 _AT_A_TIME = 5_000
-_LAYOUT_BYTES = len(LAYOUT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +86,7 @@ def find_figures(reader: Reader, settings: Settings, customer: str) -> tuple[int
             elif message.key() == CURSOR_KEY and (value := message.value()) is not None:
                 swept = decode_cursor(value, f"{topic}[{number}]").swept
         if row is not None:
-            check_layout(int.from_bytes(row[:_LAYOUT_BYTES], "little"), f"{topic}[{number}]")
-            return number, _figures(row[_LAYOUT_BYTES:], swept)
+            return number, _figures(unpack_rows([row], f"{topic}[{number}]"), swept)
     return None
 
 
@@ -123,8 +121,8 @@ def _between(reader: Reader, tp: TP, start: int, end: int | None = None) -> Iter
                 yield message
 
 
-def _figures(data: bytes, swept: int) -> Figures:
-    row = np.frombuffer(data, ROW).copy()
+def _figures(image: U1, swept: int) -> Figures:
+    row = image.view(ROW)[0]
     seen = views(row)
     first, last, flags = int(row["first"][0]), int(row["last"][0]), int(row["flags"][0])
     as_of = max(swept, last)

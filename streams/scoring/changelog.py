@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import msgspec
 import numpy as np
 
 from models.errors import LayoutError
-from models.kernel.tables import U1
-from models.row import LAYOUT_VERSION, ROW_BYTES
+from models.kernel.packing import HEAD, WORDS, pack, unpack
+from models.kernel.tables import I8, U1, U8
+from models.row import LAYOUT_VERSION
+from streams.errors import RestoreError
 
 ROW_PREFIX, PENDING_PREFIX, CURSOR_KEY = b"r|", b"p|", b"c|partition"
 LAYOUT = LAYOUT_VERSION.to_bytes(2, "little")
-ROW_VALUE_BYTES = 2 + ROW_BYTES
 
 
 class Cursor(msgspec.Struct, frozen=True):
@@ -47,12 +50,26 @@ def row_key(customer: bytes) -> bytes:
     return ROW_PREFIX + customer
 
 
-def row_values(images: U1) -> U1:
-    """Values of rows images [n, ROW_BYTES]: uint8 [n, ROW_VALUE_BYTES], the layout in front of each."""
-    values = np.empty((len(images), ROW_VALUE_BYTES), np.uint8)
-    values[:, : len(LAYOUT)] = np.frombuffer(LAYOUT, np.uint8)
-    values[:, len(LAYOUT) :] = images
-    return values
+def pack_rows(rows: U8, which: I8) -> list[bytes]:
+    """Values of rows[which]: what `models.kernel.packing` makes of them. rows [., ROW_BYTES / 8]; which [n]."""
+    out, ends = np.empty(len(which) * (HEAD + WORDS) + 1, np.uint64), np.empty(len(which), np.int64)
+    pack(rows, which, out, ends)
+    if not len(which):
+        return []
+    data, at = out[: ends[-1]].tobytes(), (8 * ends).tolist()
+    return [data[start:end] for start, end in pairwise([0, *at])]
+
+
+def unpack_rows(values: Sequence[bytes], where: str) -> U1:
+    """The rows in these values: uint8 [n, ROW_BYTES]. Raises LayoutError if one is of another layout, RestoreError if none."""
+    lengths = np.fromiter(map(len, values), np.int64, len(values))
+    rows = np.empty((len(values), WORDS), np.uint64)
+    wrong = np.flatnonzero(lengths % 8)
+    at = int(wrong[0]) if len(wrong) else unpack(np.frombuffer(b"".join(values), np.uint64), np.cumsum(lengths // 8), rows)
+    if at >= 0:
+        check_layout(int.from_bytes(values[at][: len(LAYOUT)], "little"), where)
+        raise RestoreError(f"{where}: a row of {len(values[at])} bytes that is none; rebuild the state from the input")
+    return rows.view(np.uint8)
 
 
 def slices(lines: np.ndarray[Any, Any]) -> list[bytes]:

@@ -13,7 +13,7 @@ from models.row import ROW
 from streams.broker.confluent import KafkaBroker
 from streams.broker.protocol import TP, Reader
 from streams.errors import RestoreError
-from streams.scoring.changelog import CURSOR_KEY, LAYOUT, PENDING_PREFIX, ROW_PREFIX, pending_key
+from streams.scoring.changelog import CURSOR_KEY, LAYOUT, PENDING_PREFIX, ROW_PREFIX, pack_rows, pending_key, row_key, unpack_rows
 from streams.scoring.partition import Partition
 from streams.settings import Settings
 
@@ -44,8 +44,8 @@ def entries_of(partitions: Iterable[Partition]) -> dict[bytes, bytes]:
     live: dict[bytes, bytes] = {}
     for partition in partitions:
         table = partition.engine.table
-        for r, customer in enumerate(table.ids):
-            live[ROW_PREFIX + customer] = LAYOUT + table.rows.u1[r].tobytes()
+        rows = pack_rows(table.rows.u8, np.arange(len(table)))
+        live.update(zip(map(row_key, table.ids), rows, strict=True))
         for block in partition.engine.pending.blocks:
             for k, customer in enumerate(table.ids.of(block.rows)):
                 live[pending_key(customer, block.t0)] = block.entries[k].tobytes()
@@ -64,7 +64,7 @@ def digest(live: dict[bytes, bytes]) -> str:
 def _normal(key: bytes, value: bytes) -> bytes:
     """The value with every float spelt in one way."""
     if key.startswith(ROW_PREFIX):
-        record, head = np.frombuffer(value[len(LAYOUT) :], ROW).copy(), LAYOUT
+        record, head = unpack_rows([value], "the changelog").view(ROW)[0], LAYOUT
     elif key.startswith(PENDING_PREFIX):
         record, head = np.frombuffer(value, ENTRY).copy(), b""
     else:
@@ -75,7 +75,7 @@ def _normal(key: bytes, value: bytes) -> bytes:
             field = record[name]
             field[field == 0.0] = 0.0
             field[np.isnan(field)] = math.nan
-    return head + record.tobytes()
+    return bytes(head + record.tobytes())
 
 
 def state_digest(settings: Settings) -> str:

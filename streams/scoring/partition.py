@@ -24,7 +24,7 @@ from models.taxonomy import Taxonomy
 from streams.broker.protocol import TP, Headers, Message, Record
 from streams.contracts import journal
 from streams.contracts.keys import definitions_key
-from streams.scoring.changelog import CURSOR_KEY, ROW_PREFIX, Cursor, encode_cursor, pending_key, row_values, slices
+from streams.scoring.changelog import CURSOR_KEY, ROW_PREFIX, Cursor, encode_cursor, pack_rows, pending_key, slices
 from streams.scoring.dead import dead_letter
 from streams.scoring.decode import Decode, Decoded
 from streams.scoring.exact import Bad
@@ -249,7 +249,7 @@ class Partition:
         table = self.engine.table
         touched = table.touched()
         keys = [ROW_PREFIX + customer for customer in table.ids.of(touched)]
-        self._sink.write_all(self.topics.state, self.number, zip(keys, slices(row_values(table.images(touched))), repeat(None)))
+        self._sink.write_all(self.topics.state, self.number, zip(keys, pack_rows(table.rows.u8, touched), repeat(None)))
         self._write_memberships()
         if self.cursor is not self._durable.cursor:
             self._sink.write(self.topics.state, self.number, CURSOR_KEY, encode_cursor(self.cursor))

@@ -16,15 +16,7 @@ from numpy.typing import NDArray
 from models.pending import ENTRY, Block, decode_entry
 from streams.broker.protocol import TP, Message, Reader
 from streams.errors import RestoreError
-from streams.scoring.changelog import (
-    CURSOR_KEY,
-    PENDING_PREFIX,
-    ROW_PREFIX,
-    ROW_VALUE_BYTES,
-    check_layout,
-    decode_cursor,
-    split_pending_key,
-)
+from streams.scoring.changelog import CURSOR_KEY, PENDING_PREFIX, ROW_PREFIX, decode_cursor, split_pending_key, unpack_rows
 from streams.scoring.partition import Partition
 from streams.scoring.sweep import in_order
 
@@ -74,16 +66,9 @@ class Restoring:
 
     def _rows(self, keys: list[bytes], values: list[bytes], first: Message) -> None:
         where = f"{first.topic()}[{first.partition()}] after offset {first.offset()}"
-        data = b"".join(values)
-        if len(data) != len(values) * ROW_VALUE_BYTES or any(len(value) != ROW_VALUE_BYTES for value in values):
-            check_layout(next(int.from_bytes(v[:2], "little") for v in values if len(v) != ROW_VALUE_BYTES), where)
-            raise RestoreError(f"{where}: a row that is not {ROW_VALUE_BYTES} bytes long; rebuild the state from the input")
-        images = np.frombuffer(data, np.uint8).reshape(len(values), ROW_VALUE_BYTES)
-        layouts = images[:, 0].astype(int) + 256 * images[:, 1].astype(int)
-        for found in np.unique(layouts).tolist():
-            check_layout(found, where)
+        images = unpack_rows(values, where)
         last = {key: i for i, key in enumerate(keys)}  # a later row of the same customer wins
-        self.partition.engine.table.put(list(last), images[list(last.values()), 2:])
+        self.partition.engine.table.put(list(last), images[list(last.values())])
 
     def finish(self) -> None:
         """Puts the pending samples in place, in blocks by age, each in the order of sweeps."""

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from typing import cast
 
 import msgspec
-import numpy as np
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 
 from models.row import ROW
 from streams.contracts.keys import MANIFEST, SNAPSHOT
 from streams.errors import ShoalError
-from streams.scoring.changelog import LAYOUT, ROW_PREFIX
+from streams.scoring.changelog import ROW_PREFIX, unpack_rows
 from streams.scoring.digest import digest
 from streams.settings import Settings
 from streams.topics import partition_counts
@@ -132,7 +131,7 @@ def outcome(settings: Settings) -> Outcome:
                 state.pop(key, None)
             elif not key.startswith(b"c|"):
                 state[key] = value
-    rows = b"".join(value[len(LAYOUT) :] for key, value in state.items() if key.startswith(ROW_PREFIX))
+    rows = unpack_rows([value for key, value in state.items() if key.startswith(ROW_PREFIX)], "state").view(ROW)
     models = [(m.key() or b"", m.value() or b"") for m in read_topic(settings, "models")[0]]
     memberships = {m.key(): m.value() for messages in read_topic(settings, "segments") for m in messages}
     return Outcome(
@@ -143,8 +142,8 @@ def outcome(settings: Settings) -> Outcome:
         memberships=memberships,
         snapshots=frozenset(key for key, _ in models if key.startswith(SNAPSHOT)),
         manifests={key: msgspec.json.encode(_said(value)) for key, value in models if key.startswith(MANIFEST)},
-        applied=int(np.frombuffer(rows, ROW)["events"].sum()),
-        customers=len(rows) // ROW.itemsize,
+        applied=int(rows["events"].sum()),
+        customers=len(rows),
         records=sum(sum(map(len, read_topic(settings, name))) for name in ("events", "commands")),
         unstable=unstable(settings),
     )

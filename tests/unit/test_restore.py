@@ -193,18 +193,18 @@ def test_several_are_restored_side_by_side_and_one_may_be_given_up() -> None:
 
 def test_rows_of_another_layout_are_refused_with_both_versions() -> None:
     other = (LAYOUT_VERSION + 1).to_bytes(2, "little")
-    for value in (other + bytes(ROW_BYTES), other + bytes(ROW_BYTES + 8), b""):
+    for value in (other + bytes(ROW_BYTES), other + bytes(ROW_BYTES + 6), other, b""):
         error = refused(row_key(b"ada"), value)
         assert isinstance(error, LayoutError)
         assert f"reads layout {LAYOUT_VERSION}" in str(error)
         assert "another prefix" in str(error)
 
 
-def test_a_row_of_the_right_layout_and_the_wrong_length_is_refused() -> None:
-    for value in (LAYOUT + bytes(ROW_BYTES - 1), LAYOUT[:1]):
+def test_a_row_of_the_right_layout_whose_words_are_not_those_it_marks_is_refused() -> None:
+    for value in (LAYOUT + bytes(ROW_BYTES), LAYOUT, LAYOUT + bytes(6), LAYOUT + b"\1" + bytes(13), LAYOUT + bytes(13) + b"\x80"):
         error = refused(row_key(b"ada"), value)
         assert isinstance(error, RestoreError)
-        assert f"{2 + ROW_BYTES} bytes" in str(error)
+        assert f"a row of {len(value)} bytes" in str(error)
 
 
 def test_samples_of_another_layout_are_refused() -> None:
