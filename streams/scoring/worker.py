@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from models.definitions import Program
 from models.errors import ShoalError
 from models.taxonomy import Taxonomy
-from streams.broker.protocol import TP, Broker, Connection, Headers, Message, Record
+from streams.broker.protocol import TP, Broker, Connection, Message
 from streams.clock import Clock
 from streams.errors import Aborted, BrokerError, Fenced, Unknown
 from streams.metrics import Metrics
@@ -24,6 +24,7 @@ from streams.scoring.slot import Slot
 from streams.scoring.standing import adopt_standing, standing
 from streams.scoring.sweep import plan_of
 from streams.scoring.topics import Topics, topics_of
+from streams.scoring.transaction import Transaction
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ _LIBRARY_SECONDS = 0.05
 _WAIT_SECONDS = 0.02
 """How long a worker that waits for a manifest listens for it at a time; it is heard at once when it comes."""
 _LAG_SECONDS = 5.0
+"""How often each input is asked how far it reaches, one at a time: four in a row took 10 ms."""
 
 
 class Worker:
@@ -66,11 +68,10 @@ class Worker:
         self._restorer = Restorer(broker.reader(f"{self._transactional_id}-restore"))
         self._shelf = Shelf(clock)
         self.slots: dict[int, Slot] = {}
-        self._open = False
-        self._began_at = self._lag_at = 0.0
+        self._transaction = Transaction(clock, settings)
+        self._lag_at, self._lag_turn = 0.0, 0
         self._busy = False
         self._commit_now = False
-        self._committed_at = clock.monotonic()
         self._refreshed_at = 0.0
         self._waiting = False
         self._connection: Connection | None = None
@@ -91,6 +92,7 @@ class Worker:
 
     def _connect(self) -> None:
         self._connection = self._broker.connection(self._settings.group_name(), self._transactional_id)
+        self._transaction.belongs_to(self._connection)
         self._connection.subscribe([self.topics.events, self.topics.commands], self)
 
     @property
@@ -121,7 +123,7 @@ class Worker:
             self._start_over()
         except Fenced as fenced:
             # The broker fences whoever holds a transaction open for too long, too: then nobody has taken our place.
-            if self._clock.monotonic() - self._began_at < self._settings.transaction_timeout_ms / 1000:
+            if not self._transaction.is_overdue:
                 raise
             log.error("this process was too slow for its transaction, so state is restored from the broker: %s", fenced)
             self._start_over()
@@ -202,27 +204,9 @@ class Worker:
 
     # -- the transaction
 
-    def write(self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers | None = None) -> None:
-        """Into the open transaction; opens one if there is none."""
-        self._begin()
-        self.connection.produce(topic, partition, key, value, headers)
-
-    def write_all(self, topic: str, partition: int, records: Iterable[Record]) -> None:
-        """Into the open transaction, in order; opens one if there is none."""
-        self._begin()
-        self.connection.produce_all(topic, partition, records)
-
-    def _begin(self) -> None:
-        if not self._open:
-            self.connection.begin()
-            self._open = True
-            self._began_at = self._clock.monotonic()
-
     def _commit_if_due(self) -> None:
-        settings = self._settings
-        wait = (settings.commit_max_ms if self._busy else settings.commit_min_ms) / 1000
         touched = sum(slot.partition.engine.table.touched_count() for slot in self.slots.values())
-        if self._commit_now or touched > _MOST_TOUCHED or self._clock.monotonic() - self._committed_at >= wait:
+        if self._commit_now or touched > _MOST_TOUCHED or self._transaction.is_due(behind=self._busy):
             self._commit()
 
     def _commit(self) -> None:
@@ -236,33 +220,32 @@ class Worker:
                     partition.flush()
                     offsets[partition.events_tp] = partition.events_at
                     offsets[partition.commands_tp] = partition.commands_at
-                self._begin()
-                self.connection.commit(offsets)
-                self._open = False
+                self._transaction.commit(offsets)
             for partition in dirty:
                 partition.forget()
             self._meter.committed(self._clock.now_ms(), [slot.partition for slot in self.slots.values()], self.library)
-        self._committed_at = self._clock.monotonic()
-        if self._committed_at - self._lag_at > _LAG_SECONDS:
-            self._lag_at = self._committed_at
+        now = self._transaction.committed_at = self._clock.monotonic()
+        if now - self._lag_at > _LAG_SECONDS / max(1, len(self.slots)):
+            self._lag_at = now
             self._look_at_lag()
 
     def _look_at_lag(self) -> None:
-        """Asks the broker how far the inputs reach; while it is away the lag stays what it was."""
-        for slot in self.slots.values():
-            if slot.running:
-                try:
-                    _, end = self.connection.watermarks(slot.partition.events_tp)
-                except BrokerError as error:
-                    log.debug("the lag of partition %d is unknown: %s", slot.partition.number, error)
-                    return
-                self._meter.lag(slot.partition.number, end - slot.partition.events_at)
+        """Asks the broker how far one input reaches, the next one next time; while it is away the lag stays what it was."""
+        running = [slot.partition for slot in self.slots.values() if slot.running]
+        if not running:
+            return
+        self._lag_turn += 1
+        partition = running[self._lag_turn % len(running)]
+        try:
+            _, end = self.connection.watermarks(partition.events_tp)
+        except BrokerError as error:
+            log.debug("the lag of partition %d is unknown: %s", partition.number, error)
+            return
+        self._meter.lag(partition.number, end - partition.events_at)
 
     def _rewind(self, gone: Collection[int] = ()) -> None:
         """Gives the transaction up: state as at the last commit, and its input again, but for partitions that go."""
-        if self._open:
-            self.connection.abort()
-            self._open = False
+        self._transaction.abort()
         self._meter.aborted()
         for slot in self.slots.values():
             if not slot.running:
@@ -280,7 +263,6 @@ class Worker:
             self._restorer.cancel(number)
         self.slots.clear()
         self._shelf.clear()
-        self._open = False
         self.connection.close()
         self._connect()
 
@@ -304,8 +286,9 @@ class Worker:
 
     def _new_partition(self, number: int) -> Partition:
         return Partition(
-            number, self.topics, self._program, self._taxonomy, self._decode, self, self._settings.future_tolerance_ms
-        )
+            number, self.topics, self._program, self._taxonomy, self._decode, self._transaction,
+            self._settings.future_tolerance_ms,
+        )  # fmt: skip
 
     def _start(self, partition: Partition) -> None:
         """The state is whole: find the offsets it stands at, and go."""
