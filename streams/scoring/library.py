@@ -49,7 +49,7 @@ class Library:
     refused_definitions: int = 0
     active_definitions: str | None = None
     _snapshots: dict[str, bytes] = field(default_factory=dict)
-    _definitions: dict[str, bytes] = field(default_factory=dict)
+    _programs: dict[str, Program] = field(default_factory=dict)
     _ready: dict[tuple[tuple[str, str], ...], Champions] = field(default_factory=dict)
 
     def open(self) -> None:
@@ -97,8 +97,8 @@ class Library:
             name = key[len(DEFINITIONS) :].decode("ascii", "replace")
             if content_hash(value) != name:
                 raise SnapshotError(where, [f"the content of definitions {name[:12]} does not have that hash"])
-            compile_definitions(decode_definitions(value, where))
-            self._definitions[name] = value
+            if name not in self._programs:  # each partition writes them when it begins
+                self._programs[name] = compile_definitions(decode_definitions(value, where))
         elif key == DEFINITIONS_IN_FORCE:
             self.active_definitions = decode_status(value, where).hash
 
@@ -134,5 +134,4 @@ class Library:
 
     def program(self, name: str) -> Program | None:
         """Definitions by content hash, compiled; None if they are not there (yet)."""
-        data = self._definitions.get(name)
-        return None if data is None else compile_definitions(decode_definitions(data, name[:12]))
+        return self._programs.get(name)

@@ -70,5 +70,5 @@ class Transaction:
 
     @property
     def is_overdue(self) -> bool:
-        """Whether the last one was open for longer than the broker allows, so that nobody else need have fenced us."""
-        return self._clock.monotonic() - self._began_at >= self._longest_open
+        """Whether one is open for longer than the broker allows, so that nobody else need have fenced us."""
+        return self._open and self._clock.monotonic() - self._began_at >= self._longest_open

@@ -164,7 +164,8 @@ class Twin:
         if self._spinning > _PATIENCE:
             self._spinning = 0
             for slot in self.workers:
-                self.cluster.expire_transaction(f"{self.settings.prefix}worker-{slot}")
+                with suppress(KeyError):  # it has not opened one yet
+                    self.cluster.expire_transaction(f"{self.settings.prefix}worker-{slot}")
 
     def restart(self, slot: int) -> None:
         """A new process takes the slot, however often it takes."""

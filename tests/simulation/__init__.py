@@ -1,0 +1,1 @@
+"""Whole workers on the in-memory cluster, ten thousand schedules at a time."""
