@@ -6,6 +6,7 @@ BROKER ?= embedded
 FAULTS ?= kill
 RUNS ?= 20
 SEED ?= 1
+N ?= 10000
 # Passed to pytest as it is, e.g. make test ARGS="-k sweep"
 ARGS ?=
 # The first of these that is Python 3.11 or later builds the environment; override with make PYTHON=...
@@ -15,7 +16,7 @@ PYTHONS := $(PYTHON) python3.11 python3.12 python3.13 python3 python
 SOURCES := $(wildcard models/*.py models/*/*.py streams/*.py streams/*/*.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test lint bench quality chaos contracts broker-jars clean
+.PHONY: help setup lock demo test lint bench bench-peers quality chaos chaos-controls simulate contracts broker-jars clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,8 +40,11 @@ lint: setup ## ruff and mypy --strict
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/mypy
 
-bench: broker-jars ## CPU, latency and memory of the worker against the bare loop, on real Kafka
+bench: broker-jars ## CPU, latency and memory of the worker against the bare loop, on real Kafka (ARGS="--skip growth")
 	@$(PY) -m tests.benchmarks.bench_worker $(ARGS)
+
+bench-peers: broker-jars ## CPU of the worker beside Kafka Streams, Flink, Quix, Faust and the bare loop (ARGS="--rounds 1")
+	@$(PY) -m tests.benchmarks.bench_peers $(ARGS)
 
 quality: setup ## Simulated personas, whose truth is known, against the kinds of customers that are found (minutes)
 	@$(PY) -m tests.quality.personas $(ARGS)
@@ -50,6 +54,12 @@ chaos: broker-jars ## Kill, restart and compare (FAULTS=kill|scale|freeze|wall|m
 	wall|malformed|splits) $(PY) -m tests.chaos.$(FAULTS) $(ARGS) ;; \
 	*) $(PY) -m tests.chaos.run --faults $(FAULTS) --runs $(RUNS) --seed $(SEED) $(ARGS) ;; \
 	esac
+
+simulate: setup ## Whole workers in memory, every fault drawn from a seed (N=10000 SEED=1)
+	@$(PY) -m tests.simulation.run --n $(N) --seed $(SEED) $(ARGS)
+
+chaos-controls: setup ## Break each guarantee on purpose: the simulation's laws must notice
+	@$(PY) -m tests.simulation.controls
 
 contracts: setup ## Write the JSON Schemas and the AsyncAPI document
 	@$(VENV)/bin/shoal contracts $(ARGS)

@@ -40,7 +40,7 @@ class Settings(BaseSettings):
     batch: int = Field(2_000, ge=1, le=100_000, description="records taken from the broker at a time")
     commit_min_ms: int = Field(20, ge=1, description="commit interval while the worker keeps up")
     commit_max_ms: int = Field(1_000, ge=1, description="commit interval while it catches up")
-    sweep_cap: int = Field(20_000, ge=100, description="records that one transaction of a sweep may write")
+    sweep_cap: int = Field(20_000, ge=10, description="records that one transaction of a sweep may write")
     transaction_timeout_ms: int = Field(10_000, ge=1_000, description="after this a dead worker's transaction is aborted")
     session_timeout_ms: int = Field(10_000, ge=1_000, description="after this a silent worker loses its partitions")
     learner_deadline_ms: int = Field(60_000, ge=100, description="under wall: how long the learner waits for a stuck partition")

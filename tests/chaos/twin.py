@@ -86,6 +86,8 @@ class Twin:
     rng: Random = field(init=False)
     turns: int = 0
     _spinning: int = 0
+    slots: set[int] = field(default_factory=set)
+    """All in which there ever was a worker."""
     _taxonomy: Taxonomy = field(init=False)
     _program: Program = field(init=False)
 
@@ -129,6 +131,7 @@ class Twin:
 
     def make(self, slot: int) -> Worker:
         """A worker that has not begun."""
+        self.slots.add(slot)
         clock = TurningClock(self.rng, self.stride_s)
         metrics = Metrics(CollectorRegistry())
         return Worker(self.settings, self.wrap(self.broker), clock, self._taxonomy, self._program, metrics, slot)
@@ -140,6 +143,11 @@ class Twin:
         self.cluster.crash(name)
         with suppress(BrokerError):  # it had not joined yet
             self.cluster.expire(name)
+
+    def time_out(self, slot: int) -> None:
+        """The time of whatever transaction is open there is over; none need be."""
+        with suppress(KeyError):  # it has not come so far
+            self.cluster.expire_transaction(f"{self.settings.prefix}worker-{slot}")
 
     def run(self, most_turns: int = 200_000) -> None:
         """Steps the workers until both inputs are committed to their ends."""
@@ -163,9 +171,8 @@ class Twin:
         self._spinning = self._spinning + 1 if step.operation == "poll" and step.who.endswith("-models") else 0
         if self._spinning > _PATIENCE:
             self._spinning = 0
-            for slot in self.workers:
-                with suppress(KeyError):  # it has not opened one yet
-                    self.cluster.expire_transaction(f"{self.settings.prefix}worker-{slot}")
+            for slot in self.slots:
+                self.time_out(slot)
 
     def restart(self, slot: int) -> None:
         """A new process takes the slot, however often it takes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from random import Random
@@ -13,7 +14,6 @@ LINES: Final = 24
 """Different inputs; schedules take them in turn, so that each undisturbed run serves many."""
 PARTITIONS: Final = 2
 _CUSTOMERS, _DAYS = 6, 6
-_MANY, _FEW_DAYS = 60, 3
 
 STEP_FAULTS: Final = ("kill", "abort", "expire", "request lost", "reply lost", "abort in commit", "kill in commit")
 """Strike at a step of a worker."""
@@ -39,21 +39,24 @@ class Plan:
     rates: dict[str, float]
 
 
-def draw(seed: int) -> Plan:
-    """The plan of a seed. Some schedules see one fault only, others nearly all, so that rare pairs of them meet."""
+def draw(seed: int, rates: Mapping[str, float] | None = None) -> Plan:
+    """The plan of a seed, or one whose faults are these.
+
+    Some schedules see one fault only, others nearly all, so that rare pairs of them meet.
+    """
     rng = Random(seed)
     share = rng.choice((0.15, 0.5, 0.9))
     chosen = [fault for fault in FAULTS if rng.random() < share] or [rng.choice(FAULTS)]
-    rates = {fault: rng.choice((0.001, 0.005, 0.02)) for fault in chosen}
+    drawn = {fault: rng.choice((0.001, 0.005, 0.02)) for fault in chosen}
     return Plan(
         seed=seed,
         line=seed % LINES,
         workers=rng.choice((1, 2, 2, 3)),
         batch=rng.choice((1, 5, 40, 2_000)),
-        sweep_cap=rng.choice((100, 100, 20_000)),
+        sweep_cap=rng.choice((10, 10, 20_000)),
         stride_s=rng.choice((0.002, 0.01, 0.2)),
         storm=rng.choice((100, 400, 1_000)),
-        rates=rates,
+        rates=drawn if rates is None else dict(rates),
     )
 
 
@@ -64,7 +67,5 @@ def in_transactions(line: int) -> int:
 
 @cache
 def line_of(number: int) -> Line:
-    """Input `number`: a few customers, some days, and all that a worker must cope with; every fourth one has more customers
-    than a sweep takes in one transaction."""
-    customers, days = (_MANY, _FEW_DAYS) if number % 4 == 3 else (_CUSTOMERS, _DAYS)
-    return shop(customers, days, PARTITIONS, 1 + number, Twists(0.1, 0.1, bad=2, commands=3, repeated_ticks=1))
+    """Input `number`: a few customers, some days, and all that a worker must cope with."""
+    return shop(_CUSTOMERS, _DAYS, PARTITIONS, 1 + number, Twists(0.1, 0.1, bad=2, commands=3, repeated_ticks=1))

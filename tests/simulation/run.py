@@ -14,11 +14,12 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from functools import cache
 from typing import NamedTuple
+from unittest import mock
 
-import streams.scoring.library
 from models.definitions import Definitions, Program, compile_definitions, decode_definitions, encode_definitions
 from models.errors import ShoalError
 from tests.simulation.laws import broken, undisturbed
@@ -27,6 +28,8 @@ from tests.simulation.world import World
 
 _EACH = 1_000_000
 _SHOWN = 10
+_PREPARED = ExitStack()
+"""Of a process that does nothing else: never closed."""
 
 
 class Report(NamedTuple):
@@ -38,13 +41,13 @@ class Report(NamedTuple):
     turns: int
 
 
-def simulate(seed: int) -> Report:
-    """One schedule, and the laws that it broke."""
-    plan = draw(seed)
+def simulate(seed: int, rates: Mapping[str, float] | None = None) -> Report:
+    """One schedule, and the laws that it broke. rates: of the faults that may strike, instead of those drawn."""
+    plan = draw(seed, rates)
     world = World(plan)
     try:
         world.run()
-        wrong = list(broken(world.twin, plan.line))
+        wrong = [*world.wrong, *broken(world.twin, plan.line)]
     except (ShoalError, AssertionError) as error:
         wrong = [f"stopped: {type(error).__name__}: {error}"]
     return Report(seed, wrong, world.hits, world.twin.turns)
@@ -91,19 +94,20 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _reports(seeds: range, processes: int) -> Iterator[Report]:
     if processes == 1:
-        prepare()
+        _prepare_process()
         yield from map(simulate, seeds)
         return
-    with multiprocessing.get_context("spawn").Pool(processes, prepare) as pool:
+    with multiprocessing.get_context("spawn").Pool(processes, _prepare_process) as pool:
         yield from pool.imap_unordered(simulate, seeds, chunksize=8)
 
 
-def prepare(*, references: bool = False) -> None:
+def prepare(on: ExitStack, *, references: bool = False) -> None:
     """What the workers say of every injected fault is said to nobody; definitions are read and compiled once a process.
 
     references: make all undisturbed runs now, before anything is broken.
     """
     logging.disable(logging.CRITICAL)
+    on.callback(logging.disable, logging.NOTSET)
     compiled: dict[bytes, Program] = {}
 
     def once(definitions: Definitions) -> Program:
@@ -112,10 +116,14 @@ def prepare(*, references: bool = False) -> None:
             compiled[data] = compile_definitions(definitions)
         return compiled[data]
 
-    streams.scoring.library.compile_definitions = once
-    streams.scoring.library.decode_definitions = cache(decode_definitions)
+    on.enter_context(mock.patch("streams.scoring.library.compile_definitions", once))
+    on.enter_context(mock.patch("streams.scoring.library.decode_definitions", cache(decode_definitions)))
     for line in range(LINES if references else 0):
         undisturbed(line)
+
+
+def _prepare_process() -> None:
+    prepare(_PREPARED)
 
 
 def _counts(hits: Counter[str]) -> str:

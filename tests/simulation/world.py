@@ -9,9 +9,12 @@ from random import Random
 
 from models.errors import ShoalError
 from streams.broker.memory import Step
+from streams.broker.protocol import TP
 from streams.errors import Aborted, BrokerError, Unknown
+from streams.scoring.changelog import CURSOR_KEY
+from streams.scoring.digest import entries_of
 from streams.scoring.worker import Worker
-from streams.settings import Settings
+from streams.settings import Settings, load_settings
 from tests.chaos.twin import Killed, Twin, synthetic_models
 from tests.simulation.plan import PARTITIONS, Plan, in_transactions, line_of
 
@@ -24,7 +27,7 @@ _MOST_WORKERS = 4
 
 def settings(plan: Plan) -> Settings:
     """Of the workers."""
-    return Settings(
+    return load_settings(
         prefix="shoal.", clock="ticks", partitions=PARTITIONS, horizon_days=2, sample_every_days=1, batch=plan.batch,
         sweep_cap=plan.sweep_cap,
     )  # fmt: skip
@@ -32,7 +35,10 @@ def settings(plan: Plan) -> Settings:
 
 @dataclass
 class World:
-    """One schedule under way. `hits`: what struck. `zombies`: workers whose place another has taken, and who do not know yet."""
+    """One schedule under way. `hits`: what struck. `wrong`: what was seen to be so on the way.
+
+    zombies: workers whose place another has taken, and who do not know yet.
+    """
 
     plan: Plan
     rng: Random = field(init=False)
@@ -40,6 +46,8 @@ class World:
     hits: Counter[str] = field(default_factory=Counter)
     zombies: list[Worker] = field(default_factory=list)
     calm: bool = True
+    wrong: list[str] = field(default_factory=list)
+    _running: set[int] = field(default_factory=set)
     _unsaid: list[tuple[bytes, bytes]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -65,17 +73,41 @@ class World:
                 self._between()
             elif not self.calm:
                 self._calm_down()
-            twin.turn()
+            self._turn()
             if twin.turns > MOST_TURNS:
                 raise ShoalError(f"no end after {twin.turns} turns; not committed yet: {twin.lag()}")
         self._calm_down()
         while not self._settled():
-            twin.turn()
+            self._turn()
             if twin.turns > MOST_TURNS + 1_000:
                 raise ShoalError("partitions stay without a worker that runs them")
 
+    def _turn(self) -> None:
+        """One step of one worker. A partition that runs from then on must be what its changelog holds, once that is stable."""
+        twin = self.twin
+        twin.turn()
+        running = [slot.partition for worker in twin.workers.values() for slot in worker.slots.values() if slot.running]
+        for partition in running:
+            changelog = TP(twin.settings.topic("state"), partition.number)
+            if id(partition) in self._running or twin.cluster.stable_offset(changelog) < twin.cluster.watermarks(changelog)[1]:
+                continue
+            if entries_of([partition]) != self._changelog(changelog):
+                self.wrong.append(f"restored: partition {partition.number} is not what its changelog holds (turn {twin.turns})")
+        self._running = set(map(id, running))
+
+    def _changelog(self, tp: TP) -> dict[bytes, bytes]:
+        """Its live entries, without the cursor."""
+        live: dict[bytes, bytes] = {}
+        for message in self.twin.cluster.read_committed(*tp):
+            key, value = message.key() or b"", message.value()
+            if value is None:
+                live.pop(key, None)
+            elif key != CURSOR_KEY:
+                live[key] = value
+        return live
+
     def _calm_down(self) -> None:
-        """Nothing strikes any more: what was held comes, and zombies end."""
+        """Nothing strikes any more: what was held comes, zombies end, transactions of those who are gone time out."""
         self.calm = True
         cluster = self.twin.cluster
         cluster.hold_markers(False)
@@ -84,6 +116,8 @@ class World:
         for zombie in self.zombies:
             self._end(zombie)
         self.zombies.clear()
+        for slot in sorted(self.twin.slots - self.twin.workers.keys()):
+            self.twin.time_out(slot)
         for record in self._unsaid:
             cluster.append(self.twin.settings.topic("models"), 0, *record)
         self._unsaid.clear()
@@ -155,10 +189,9 @@ class World:
             except (Killed, ShoalError):  # struck while it left: as if it had been killed
                 self._end(leaving)
         if self._drawn("time out"):
-            slot = self.rng.choice(sorted(workers))
-            twin.cluster.expire_transaction(f"{twin.settings.prefix}worker-{slot}")
+            twin.time_out(self.rng.choice(sorted(twin.slots)))
         if self._drawn("clean"):
-            twin.cluster.compact(twin.settings.topic("state"), self.rng.randrange(PARTITIONS), self.rng.random() < 0.5)
+            twin.cluster.compact(twin.settings.topic("state"), self.rng.randrange(PARTITIONS))
 
     def _started(self, slot: int) -> None:
         try:
