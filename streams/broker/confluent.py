@@ -49,7 +49,7 @@ def wait_for_broker(settings: Settings, deadline_s: float, say: Callable[[str], 
     """
     confluent_options.check_passed_through(settings)
     address = settings.bootstrap_servers
-    last = LastError("shoal", address)
+    last = LastError("shoal", address, quiet=True)
     try:
         # A log level of 0: that it refuses connections is said here, once.
         client = AdminClient(

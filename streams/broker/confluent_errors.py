@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 import time
 from collections.abc import Callable
@@ -59,14 +60,17 @@ PASSING: Final = frozenset(
 
 
 class LastError:
-    """What a client said last through its error callback: the reason in the sentence that a person reads."""
+    """What a client said last through its error callback: the reason in the sentence that a person reads.
 
-    def __init__(self, name: str, address: str) -> None:
+    With `quiet`, whoever asks says that nobody answers.
+    """
+
+    def __init__(self, name: str, address: str, *, quiet: bool = False) -> None:
         self.name = name
         self.address = address
         self.error: KafkaError | None = None
         self.fatal: KafkaError | None = None
-        self._quiet_until = 0.0
+        self._quiet_until = math.inf if quiet else 0.0
 
     def __call__(self, error: KafkaError) -> None:
         if error.code() == KafkaError._ALL_BROKERS_DOWN:

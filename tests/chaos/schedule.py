@@ -38,7 +38,8 @@ def kinds(text: str) -> tuple[Kind, ...]:
     words = text.split(",")
     wrong = [word for word in words if word not in KINDS]
     if wrong:
-        raise ShoalError(f"--faults {text}: {', '.join(wrong)} is none; they are {', '.join(KINDS)}")
+        alone = "; wall, malformed and splits are runs of their own (make chaos FAULTS=wall)"
+        raise ShoalError(f"--faults {text}: {', '.join(wrong)} is none; they are {', '.join(KINDS)}{alone}")
     return tuple(kind for kind in KINDS if kind in words)
 
 
