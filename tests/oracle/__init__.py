@@ -1,0 +1,1 @@
+"""The oracle: a second, slow and plain reading of the engine's rules. It imports no `models.kernel` and no `models.engine`."""
