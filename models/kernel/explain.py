@@ -16,6 +16,7 @@ _HABITS = np.array(HABITS)
 _TOP_CATEGORY = INDEX["top_category_share"]
 _SPEND, _ORDERS, _PACE = INDEX["spend_total"], INDEX["orders"], INDEX["orders_per_month"]
 _MOST = 9.99
+_OF_CHURN, _OF_PURCHASE = 1, 2
 
 
 @flat
@@ -27,16 +28,17 @@ def _odd(x: float, median: float, spread: float) -> float:
 
 
 @flat
-def _logit_terms(weights: F8, mean: F8, y: F8, effects: F8) -> None:
+def _logit_terms(weights: F8, mean: F8, y: F8, effects: F8, named: F8) -> None:
+    """What each feature adds to a logit, for those that no rule names."""
     for j in range(_COUNT):
-        effects[j] += weights[j] * (y[j] - mean[j])
+        if named[j] == 0.0:
+            effects[j] += weights[j] * (y[j] - mean[j])
 
 
 @flat
-def _rule_terms(
-    features: I4, q: Int, model: Model, means: F8, x: F8, y: F8, median: F8, spread: F8, effects: F8, named: F8
-) -> None:  # fmt: skip
-    """The features that the rule names come first (`named`); a model it names adds its strongest terms."""
+def _name(features: I4, q: Int, model: Model, x: F8, median: F8, spread: F8, effects: F8, named: F8) -> int:
+    """Marks the features that a rule names (`named`), with how odd they are; gives _OF_CHURN, _OF_PURCHASE, both or neither."""
+    models = 0
     for k in range(features.shape[1]):
         v = features[q, k]
         if v < 0:
@@ -45,13 +47,14 @@ def _rule_terms(
             effects[v] = _odd(x[v], median[v], spread[v])
             named[v] = 1.0
         elif v == CHURN and model.ready[0]:
-            _logit_terms(model.churn, means[0], y, effects)
+            models |= _OF_CHURN
         elif v == PURCHASE and model.ready[1]:
-            _logit_terms(model.purchase, means[1], y, effects)
-        elif v == VALUE and model.ready[3]:
+            models |= _OF_PURCHASE
+        elif v == VALUE and model.ready[1] and model.ready[3]:
             for j in (_SPEND, _ORDERS, _PACE):
                 effects[j] = _odd(x[j], median[j], spread[j])
                 named[j] = 1.0
+    return models
 
 
 @flat
@@ -69,8 +72,8 @@ def explain(
 ) -> None:  # fmt: skip
     """For each change: reasons [n, 5] feature indices, strongest first (-1: no more), and their signed effects [n, 5].
 
-    What a rule names comes first; effects are spreads from the usual value, terms of a logit, or what a feature adds to the
-    difference of two squared distances.
+    What a rule names comes first. An effect is, for a feature that a rule names, how many spreads it is from usual; for the
+    others the term of the logit of a score that it names; for a kind, what it adds to the difference of two squared distances.
     """
     y, weight, named = scratch.y, scratch.weight, scratch.named
     for i in range(changes.used[0]):
@@ -98,11 +101,16 @@ def explain(
             named[_TOP_CATEGORY] = 1.0
         else:
             q = _line_of(rules, s, current if current != 0 else previous)
+            models = 0
             if q >= 0 and rule_features[q, 0] >= 0:
-                _rule_terms(rule_features, q, model, means, x, y, median, spread, weight, named)
+                models = _name(rule_features, q, model, x, median, spread, weight, named)
             elif q >= 0:  # the segment of those whom no other rule wants: what the others look at
                 for other in range(rules.ranges[s], rules.ranges[s + 1]):
-                    _rule_terms(rule_features, other, model, means, x, y, median, spread, weight, named)
+                    models |= _name(rule_features, other, model, x, median, spread, weight, named)
+            if models & _OF_CHURN:
+                _logit_terms(model.churn, means[0], y, weight, named)
+            if models & _OF_PURCHASE:
+                _logit_terms(model.purchase, means[1], y, weight, named)
         for k in range(5):
             best = -1
             for j in range(_COUNT):

@@ -5,10 +5,8 @@ The documents are silent here, and the rule was read from `models/kernel/explain
 - What the rule's `when` names comes first, then what a model adds; in either part by the size of the effect, of equals in the
   order of the catalogue. What was not named and has no effect is no reason.
 - A named feature's effect: spreads from the usual customer, at most 9.99 either way, 0 while nobody knows what is usual.
-- A rule that names churn or purchase adds that model's terms of the logit to the effects of *all* features; a rule that names
-  value_365d names spend_total, orders and orders_per_month, if value has a champion (also where purchase has none).
-- What a rule names counts in order of appearance: a feature named after the score shows its spreads alone, one named before it
-  spreads plus the term of the logit.
+- A rule that names churn or purchase adds that model's terms of the logit, once, to the effects of the features that no rule
+  names; a rule that names value_365d names spend_total, orders and orders_per_month, if there is a value to name.
 - The reasons of a segment whose `when` names nothing (`always`) are those of all rules of its segmentation, one after another.
 - The end of a micro-segment is explained by its `when`; one that the definitions no longer know has no reasons.
 - A kind: scale x (squared distance to the present kind less that to the new one), for each habit; at the first, and for one
@@ -38,6 +36,7 @@ class Effects:
         self.champions, self.x, self.y = champions, x, y
         self.size = dict.fromkeys(NAMES, 0.0)
         self.named: set[str] = set()
+        self.models: set[str] = set()
 
     def name(self, feature: str) -> None:
         self.size[feature] = self._odd(feature)
@@ -50,16 +49,20 @@ class Effects:
         return min(FARTHEST, max(-FARTHEST, (value - median) / spread))
 
     def rule(self, when: str) -> None:
-        models = {"churn": self.champions.churn, "purchase": self.champions.purchase}
         for name in named(when):
             if name in self.size:
                 self.name(name)
-            elif model := models.get(name):
-                for feature, term in model.terms(self.y).items():
-                    self.size[feature] += term
-            elif name == "value_365d" and self.champions.value:
+            elif name in ("churn", "purchase"):
+                self.models.add(name)
+            elif name == "value_365d" and self.champions.value and self.champions.purchase:
                 for feature in OF_VALUE:
                     self.name(feature)
+
+    def add_terms(self) -> None:
+        for name, model in (("churn", self.champions.churn), ("purchase", self.champions.purchase)):
+            for feature, term in model.terms(self.y).items() if model and name in self.models else ():
+                if feature not in self.named:
+                    self.size[feature] += term
 
     def strongest(self) -> Evidence:
         said = [name for name in NAMES if name in self.named or self.size[name] != 0.0]
@@ -88,6 +91,7 @@ def evidence(
         own = [rule.when for rule in rules if rule.segment == (current or previous)]
         for when in own if not own or named(own[0]) else [rule.when for rule in rules]:
             effects.rule(when)
+        effects.add_terms()
     return effects.strongest()
 
 
