@@ -6,6 +6,8 @@ holds what comes out against the contract (`streams.contracts.changes`).
 
 from __future__ import annotations
 
+from functools import cache
+from itertools import starmap
 from typing import NamedTuple
 
 import msgspec
@@ -23,6 +25,7 @@ SEGMENTATION_NAMES = (*SEGMENTATIONS, "micro")
 _BEHAVIOUR, _AFFINITY = (SEGMENTATIONS.index(name) for name in ("behaviour", "affinity"))
 IDS = 256
 _json = msgspec.json.Encoder().encode
+_FLAGS = [b',"holdout":%b,"consent":%b}' % (_json(bool(f & FLAG_HOLDOUT)), _json(bool(f & FLAG_CONSENT))) for f in range(256)]
 
 FIXED = (
     b'{"id":"', b'","customer_id":"', b'","segmentation":"', b'","previous":', b',"current":', b"null", b'"}', b',"at":"',
@@ -74,10 +77,8 @@ def fragments(champions: Champions, program: Program, taxonomy: Taxonomy) -> Fra
     thresholds = b'{"churn":%b,"purchase":%b,"value_365d":%b}' % tuple(map(_number, champions.thresholds))
     versions = {str(family): version for family, version in champions.versions.items()} or None
     names = add([name.encode() for name in SEGMENTATION_NAMES])
-    openings = add(
-        [b'{"segment":%b,"name":%b,"since":"' % (_json(key), _json(name)) for known in segments for key, name in known]
-    )
-    keys = add([_json(key) for known in segments for key, _ in known])
+    openings = add([opening for known in segments for opening, _ in known])
+    keys = add([key for known in segments for _, key in known])
     features = add(
         [
             piece
@@ -94,7 +95,7 @@ def fragments(champions: Champions, program: Program, taxonomy: Taxonomy) -> Fra
         keys=keys,
         features=features,
         hysteresis=add([b'],"hysteresis":"%b"' % name.encode() for name in HYSTERESIS]),
-        flags=add([b',"holdout":%b,"consent":%b}' % (_bool(f & FLAG_HOLDOUT), _bool(f & FLAG_CONSENT)) for f in range(256)]),
+        flags=add(_FLAGS),
         channels=add([b"null", *(_json(channel) for channel in CHANNELS)]),
         categories=add([_json(slug) for slug in (*taxonomy.categories, *[""] * (CATEGORY_SLOTS - len(taxonomy.categories)))]),
         offers=add([b"null", *(_json(one.offer) for one in program.definitions.recommend.offers)]),
@@ -105,11 +106,12 @@ def fragments(champions: Champions, program: Program, taxonomy: Taxonomy) -> Fra
     )
 
 
-def _segments(s: int, champions: Champions, program: Program, taxonomy: Taxonomy) -> list[tuple[str, str]]:
-    """Key and name by segment id: 256 of them."""
+def _segments(s: int, champions: Champions, program: Program, taxonomy: Taxonomy) -> list[tuple[bytes, bytes]]:
+    """What opens a membership, and the quoted key, by segment id: 256 of them."""
     if s == _BEHAVIOUR:
-        return [(f"kind-{i}", champions.cluster_names.get(i, f"Kind {i}")) for i in range(IDS)]
-    if s == _AFFINITY:
+        named = champions.cluster_names
+        known = [(f"kind-{i}", named.get(i, f"Kind {i}")) for i in range(max(named, default=-1) + 1)]
+    elif s == _AFFINITY:
         template = program.definitions.affinity.name
         known = [("", "")]
         for slug, name in zip(taxonomy.categories, taxonomy.category_names, strict=False):
@@ -119,13 +121,22 @@ def _segments(s: int, champions: Champions, program: Program, taxonomy: Taxonomy
             (key, name or key.removesuffix(":*").capitalize())
             for key, name in zip(program.keys[s], program.names[s], strict=True)
         ]
-    # A change of definitions may leave customers in a segment that is no more, until it moves them.
-    return known + [(f"{SEGMENTATION_NAMES[s]}-{i}", f"Former segment {i}") for i in range(len(known), IDS)]
+    return [*starmap(_opened, known), *_unknown(s)[len(known) :]]
+
+
+@cache
+def _unknown(s: int) -> list[tuple[bytes, bytes]]:
+    """The same of those whom nothing names: a change of definitions may leave customers in a segment that is no more, until
+    it moves them."""
+    if s == _BEHAVIOUR:
+        return [_opened(f"kind-{i}", f"Kind {i}") for i in range(IDS)]
+    return [_opened(f"{SEGMENTATION_NAMES[s]}-{i}", f"Former segment {i}") for i in range(IDS)]
+
+
+def _opened(key: str, name: str) -> tuple[bytes, bytes]:
+    quoted = _json(key)
+    return b'{"segment":%b,"name":%b,"since":"' % (quoted, _json(name)), quoted
 
 
 def _number(value: float | None) -> bytes:
     return b"null" if value is None or value != value else b"%.6g" % value
-
-
-def _bool(value: int) -> bytes:
-    return b"true" if value else b"false"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from random import Random
 
 from prometheus_client import CollectorRegistry
@@ -69,6 +70,12 @@ def synthetic_models(epochs: Iterable[int], partitions: int, every: int = 4) -> 
     return out
 
 
+@cache
+def _decided_by(taxonomy: str, definitions: str) -> tuple[Taxonomy, Program]:
+    """Read once a process: it takes longer than a short run."""
+    return load_taxonomy(taxonomy), compile_definitions(load_definitions(definitions))
+
+
 @dataclass(slots=True)
 class Twin:
     """A cluster with a line loaded into it, and the workers on it."""
@@ -90,6 +97,7 @@ class Twin:
     """All in which there ever was a worker."""
     _taxonomy: Taxonomy = field(init=False)
     _program: Program = field(init=False)
+    _ends: dict[TP, int] = field(init=False)
 
     def __post_init__(self) -> None:
         self.rng = Random(self.seed)
@@ -99,8 +107,12 @@ class Twin:
         self._pour()
         for key, value in self.models:
             self.cluster.append(self.settings.topic("models"), 0, key, value)
-        self._taxonomy = load_taxonomy(self.settings.taxonomy)
-        self._program = compile_definitions(load_definitions(self.settings.definitions))
+        self._taxonomy, self._program = _decided_by(self.settings.taxonomy, self.settings.definitions)
+        self._ends = {}
+        for name, partitions in (("events", self.line.events), ("commands", self.line.commands)):
+            for partition, held in enumerate(partitions):
+                written = self.cluster.read_committed(self.settings.topic(name), partition)
+                self._ends[TP(self.settings.topic(name), partition)] = written[-1].offset() + 1 if written else len(held)
 
     def _pour(self) -> None:
         """The line, as one producer writes it: in transactions of `in_transactions` records, whose markers leave gaps."""
@@ -186,16 +198,9 @@ class Twin:
 
     def lag(self) -> dict[TP, int]:
         """Records of each input not yet committed, where there are any."""
-        found = {}
-        for name, partitions in (("events", self.line.events), ("commands", self.line.commands)):
-            for partition, held in enumerate(partitions):
-                tp = TP(self.settings.topic(name), partition)
-                written = self.cluster.read_committed(*tp)
-                end = written[-1].offset() + 1 if written else len(held)
-                left = end - max(0, self.cluster.committed(self.settings.group_name(), tp))
-                if left:
-                    found[tp] = left
-        return found
+        group = self.settings.group_name()
+        found = {tp: end - max(0, self.cluster.committed(group, tp)) for tp, end in self._ends.items()}
+        return {tp: left for tp, left in found.items() if left}
 
     def done(self) -> bool:
         """Whether everything is committed."""
