@@ -7,6 +7,7 @@ FAULTS ?= kill
 RUNS ?= 20
 SEED ?= 1
 N ?= 10000
+INPUTS ?= 1000000
 # Passed to pytest as it is, e.g. make test ARGS="-k sweep"
 ARGS ?=
 # The first of these that is Python 3.11 or later builds the environment; override with make PYTHON=...
@@ -16,7 +17,7 @@ PYTHONS := $(PYTHON) python3.11 python3.12 python3.13 python3 python
 SOURCES := $(wildcard models/*.py models/*/*.py streams/*.py streams/*/*.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test lint bench bench-peers quality chaos chaos-controls simulate contracts broker-jars clean
+.PHONY: help setup lock demo test lint bench bench-peers quality chaos chaos-controls simulate fuzz contracts broker-jars clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +61,9 @@ simulate: setup ## Whole workers in memory, every fault drawn from a seed (N=100
 
 chaos-controls: setup ## Break each guarantee on purpose: the simulation's laws must notice
 	@$(PY) -m tests.simulation.controls
+
+fuzz: setup ## Broken events, definitions, snapshots and changelogs: no crash, no hang, no nonsense (INPUTS=1000000)
+	@$(PY) -m tests.fuzz.run --n $(INPUTS) --seed $(SEED) $(ARGS)
 
 contracts: setup ## Write the JSON Schemas and the AsyncAPI document
 	@$(VENV)/bin/shoal contracts $(ARGS)

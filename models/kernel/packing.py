@@ -48,7 +48,7 @@ def pack(rows: U8, which: I8, out: U8, ends: I8) -> None:
 def unpack(packed: U8, ends: I8, out: U8) -> int:
     """Rows again: out [n, WORDS]; ends [n]: in words. Gives the place of the first one that is none, or -1.
 
-    It is none if its layout is another, if a mark stands where no word is, or if there are more or fewer words than marks.
+    It is none if its layout is another, if a marked word is zero, or if there are more or fewer words than marks.
     """
     at: Int = 0
     one = np.uint64(1)
@@ -62,7 +62,7 @@ def unpack(packed: U8, ends: I8, out: U8) -> int:
             there = (low >> np.uint64(k)) & one if k < _FIRST else (high >> np.uint64(k - _FIRST)) & one
             if not there:
                 out[i, k] = np.uint64(0)
-            elif at == end:
+            elif at == end or packed[at] == np.uint64(0):
                 return i
             else:
                 out[i, k] = packed[at]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -16,7 +17,13 @@ from models.row import LAYOUT_VERSION
 from streams.errors import RestoreError
 
 ROW_PREFIX, PENDING_PREFIX, CURSOR_KEY = b"r|", b"p|", b"c|partition"
+_T0 = re.compile(rb"0|-?[1-9][0-9]{0,17}")
 LAYOUT = LAYOUT_VERSION.to_bytes(2, "little")
+
+
+_Time = Annotated[int, msgspec.Meta(ge=-1)]
+_Count = Annotated[int, msgspec.Meta(ge=0)]
+_Hash = Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{64})?$")]
 
 
 class Cursor(msgspec.Struct, frozen=True):
@@ -28,17 +35,17 @@ class Cursor(msgspec.Struct, frozen=True):
     """
 
     layout: int = LAYOUT_VERSION
-    swept: int = -1
-    sweeping: int = -1
-    place: int = 0
-    samples: int = 0
-    skipped: list[int] = []
+    swept: _Time = -1
+    sweeping: _Time = -1
+    place: _Count = 0
+    samples: _Count = 0
+    skipped: list[_Time] = []
     manifest: str = ""
-    epoch: int = -1
+    epoch: _Time = -1
     definitions: str = ""
-    sequence: int = 0
+    sequence: _Count = 0
     entry: str = ""
-    changes: str = ""
+    changes: _Hash = ""
 
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
@@ -83,9 +90,13 @@ def pending_key(customer: bytes, t0: int) -> bytes:
     return b"p|%b|%d" % (customer, t0)
 
 
-def split_pending_key(key: bytes) -> tuple[bytes, int]:
-    """Customer and t0 of a pending sample's key."""
+def split_pending_key(key: bytes, where: str) -> tuple[bytes, int]:
+    """Customer and t0 of a pending sample's key. Raises RestoreError if it is none."""
     customer, _, t0 = key[len(PENDING_PREFIX) :].rpartition(b"|")
+    if not customer or not _T0.fullmatch(t0):
+        raise RestoreError(
+            f"{where}: a sample's key ends in customer and time, not in {t0[:20]!r}; rebuild the state from the input"
+        )
     return customer, int(t0)
 
 
@@ -98,7 +109,7 @@ def decode_cursor(data: bytes, where: str) -> Cursor:
     """Raises LayoutError if it is none, or of another layout."""
     try:
         cursor = _decode(data)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise LayoutError(f"{where}: not a cursor of this version ({error}); rebuild the state from the input") from error
     check_layout(cursor.layout, where)
     return cursor

@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from models.kernel.layout import MESSAGE_HEAD
 from models.pending import ENTRY, Block, decode_entry
+from models.row import MESSAGE_IDS
 from streams.broker.protocol import TP, Message, Reader
 from streams.errors import RestoreError
 from streams.scoring.changelog import CURSOR_KEY, PENDING_PREFIX, ROW_PREFIX, decode_cursor, split_pending_key, unpack_rows
@@ -44,7 +46,7 @@ class Restoring:
         for message in messages:
             key, value = message.key() or b"", message.value()
             where = f"{message.topic()}[{message.partition()}] offset {message.offset()}"
-            if key.startswith(ROW_PREFIX):
+            if key.startswith(ROW_PREFIX) and key != ROW_PREFIX:
                 if value is None:
                     raise RestoreError(
                         f"{where}: an erased customer, which this version does not know; run the version that wrote it"
@@ -52,7 +54,7 @@ class Restoring:
                 keys.append(key[len(ROW_PREFIX) :])
                 values.append(value)
             elif key.startswith(PENDING_PREFIX):
-                customer, t0 = split_pending_key(key)
+                customer, t0 = split_pending_key(key, where)
                 if value is None:
                     self.pending.pop((t0, customer), None)
                 else:
@@ -67,12 +69,19 @@ class Restoring:
     def _rows(self, keys: list[bytes], values: list[bytes], first: Message) -> None:
         where = f"{first.topic()}[{first.partition()}] after offset {first.offset()}"
         images = unpack_rows(values, where)
+        if (head := int(images[:, MESSAGE_HEAD].max())) >= MESSAGE_IDS:  # compiled code would write there
+            raise RestoreError(f"{where}: a row with {MESSAGE_IDS} message ids, the next one at {head}; rebuild the state")
         last = {key: i for i, key in enumerate(keys)}  # a later row of the same customer wins
         self.partition.engine.table.put(list(last), images[list(last.values())])
 
     def finish(self) -> None:
         """Puts the pending samples in place, in blocks by age, each in the order of sweeps."""
         engine = self.partition.engine
+        if self.partition.cursor.place > len(engine.table):
+            raise RestoreError(
+                f"{self.tp.topic}[{self.tp.partition}]: a sweep came to place {self.partition.cursor.place} of "
+                f"{len(engine.table)} customers; rebuild the state from the input"
+            )
         by_age: dict[int, list[tuple[bytes, NDArray[np.void]]]] = {}
         for (t0, customer), entry in self.pending.items():
             by_age.setdefault(t0, []).append((customer, entry))
