@@ -1,31 +1,31 @@
-"""`make bench`: what an event costs the worker beside the same loop without its work, latency, and bytes a customer.
+"""`make bench`: what an event costs the worker beside the same loop without its work, and where that goes; latency, memory,
+restore, sweep, and how the cost grows with the customers.
 
-All in one run on real Kafka, round after round, as ratios: these machines are shared. Prints a table and writes
-build/bench.json. The yardstick (`bare_loop.py`) and the latency harness are looked for in SHOAL_PEERS, or ../shared/bench.
+All in one run on real Kafka, round after round, as ratios: these machines are shared. Prints a table, with the change since
+the run before; writes build/bench.json and docs/performance.md.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import shutil
 import statistics
-import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from streams.embedded.control import start_broker
+from tests.benchmarks import history, page
 from tests.benchmarks.load import fill, make_topics
-from tests.benchmarks.machine import machine
+from tests.benchmarks.machine import occasion
+from tests.benchmarks.yardstick import ROOT, Figures, last_json, say, write_json, yardstick
 
-Figures = dict[str, Any]
-ROOT = Path(__file__).resolve().parents[2]
-BUILD = ROOT / "build"
 EVENTS = 1_200_000
 CUSTOMERS = 50_000
 RATE, SECONDS = 5_000, 12
+_SKIPPED = ("latency", "memory", "profile", "restore", "sweep", "growth")
+_EACH = ("cpu_us_per_event", "events_per_s", "changes", "peak_rss_mb")
+_PROFILED = "worker_profiled"
 
 
 def main() -> None:
@@ -33,48 +33,95 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--events", type=int, default=EVENTS)
-    parser.add_argument("--skip", nargs="*", default=[], choices=["latency", "memory"])
+    parser.add_argument("--skip", nargs="*", default=[], choices=_SKIPPED)
     asked = parser.parse_args()
-    peers = _peers()
+    peers = yardstick()
+    figures: Figures = {"events": asked.events, "customers": CUSTOMERS, "rounds": asked.rounds, **occasion()}
+
+    failed: list[str] = []
+
+    def unless_skipped(name: str, measure: Callable[[], Figures]) -> None:
+        """What fails is told, and costs the run none of its other figures."""
+        if name in asked.skip:
+            return
+        say(f"measuring: {name}")
+        try:
+            figures.update(measure())
+        except RuntimeError as error:
+            failed.append(name)
+            say(f"{name} could not be measured: {error}")
+
     # A broker that is here for a while has both of Java's compilers.
     os.environ.setdefault("KAFKA_JVM_PERFORMANCE_OPTS", "-XX:+UseSerialGC")
-    with start_broker("kafka", progress=_say) as broker:
+    with start_broker("kafka", progress=say) as broker:
         at = broker.bootstrap_servers
         make_topics(at, ["bench.events"])
-        _say(f"writing {asked.events:,} events of {CUSTOMERS:,} customers")
+        say(f"writing {asked.events:,} events of {CUSTOMERS:,} customers")
         fill(at, "bench.events", asked.events, CUSTOMERS)
-        commands = {"worker": [sys.executable, "-m", "tests.benchmarks.worker_process", at, str(asked.events)]}
+        figures |= _cost(_rounds(_commands(at, asked.events, peers, "profile" in asked.skip), asked.rounds))
         if peers is not None:
-            loop = [sys.executable, str(peers / "peers" / "python" / "bare_loop.py"), at, str(asked.events)]
-            commands = {"floor": [*loop, "--floor"], "bare_loop": loop, **commands}
-        rows = _rounds(commands, asked.rounds, peers)
-        latency = _latency(at, peers) if peers is not None and "latency" not in asked.skip else {}
-    memory = {} if "memory" in asked.skip else _last_json([sys.executable, "-m", "tests.benchmarks.memory"], ROOT)
-    _report(rows, latency, memory, asked.rounds)
+            found = peers
+            unless_skipped("latency", lambda: _latency(at, found))
+        unless_skipped("restore", lambda: _program("restore", at))
+    unless_skipped("memory", lambda: {"bytes_per_customer": _program("memory")["bytes_per_customer"]})
+    unless_skipped("sweep", lambda: _program("sweep"))
+    unless_skipped("growth", lambda: _program("growth"))
+    _report(figures)
+    if failed:
+        raise SystemExit(f"not measured, see above: {', '.join(failed)}")
 
 
-def _peers() -> Path | None:
-    """The yardstick's folder, copied into build/, or None with a word of why."""
-    source = Path(os.environ.get("SHOAL_PEERS", ROOT.parent / "shared" / "bench"))
-    if not (source / "peers" / "python" / "bare_loop.py").is_file():
-        _say(f"no bare_loop.py in {source}: measuring the worker alone (set SHOAL_PEERS to the folder that holds peers/)")
-        return None
-    copy = BUILD / "peers"
-    shutil.rmtree(copy, ignore_errors=True)
-    shutil.copytree(source, copy, ignore=shutil.ignore_patterns("target", "__pycache__"))
-    for path in (copy, *copy.rglob("*")):
-        path.chmod(path.stat().st_mode | 0o200)
-    return copy
+def _program(name: str, *arguments: str) -> Figures:
+    """What one of the programs here prints."""
+    found = last_json([sys.executable, "-m", f"tests.benchmarks.{name}", *arguments])
+    found.pop("customers")
+    return found
 
 
-def _rounds(commands: dict[str, list[str]], rounds: int, peers: Path | None) -> dict[str, list[Figures]]:
+def _commands(at: str, events: int, peers: Path | None, unprofiled: bool) -> dict[str, list[str]]:
+    worker = {"worker": [sys.executable, "-m", "tests.benchmarks.worker_process", at, str(events)]}
+    if not unprofiled:
+        worker[_PROFILED] = [sys.executable, "-m", "tests.benchmarks.profile", at, str(events)]
+    if peers is None:
+        return worker
+    loop = [sys.executable, str(peers / "peers" / "python" / "bare_loop.py"), at, str(events)]
+    return {"floor": [*loop, "--floor"], "bare_loop": loop, **worker}
+
+
+def _rounds(commands: dict[str, list[str]], rounds: int) -> dict[str, list[Figures]]:
     seen: dict[str, list[Figures]] = {name: [] for name in commands}
     for k in range(rounds):
         for name, command in commands.items():
-            _say(f"round {k + 1} of {rounds}: {name}")
-            cwd = ROOT if name == "worker" or peers is None else peers / "peers" / "python"
-            seen[name].append(_last_json(command, cwd))
+            say(f"round {k + 1} of {rounds}: {name}")
+            seen[name].append(last_json(command))
     return seen
+
+
+def _cost(rows: dict[str, list[Figures]]) -> Figures:
+    """Medians of each; the ratio to the bare loop, round by round; where the worker's time went."""
+    profiled = rows.pop(_PROFILED, [])
+    each = {name: {key: statistics.median(row.get(key, 0) for row in found) for key in _EACH} for name, found in rows.items()}
+    figures: Figures = {f"{name}_us": found["cpu_us_per_event"] for name, found in each.items()}
+    if "bare_loop" in rows:
+        figures["ratio_to_bare_loop"] = _ratio(rows["worker"], rows["bare_loop"])
+    figures["contenders"] = each
+    if profiled:
+        figures["profile"] = {
+            "us_per_event": statistics.median(row["cpu_us_per_event"] for row in profiled),
+            "times_unprofiled": _ratio(profiled, rows["worker"]),
+            "parts": _medians([row["parts"] for row in profiled]),
+            "threads": _medians([row["threads"] for row in profiled]),
+        }
+    return figures
+
+
+def _ratio(rows: list[Figures], others: list[Figures]) -> float:
+    ratios: list[float] = [row["cpu_us_per_event"] / other["cpu_us_per_event"] for row, other in zip(rows, others, strict=True)]
+    return round(statistics.median(ratios), 2)
+
+
+def _medians(rows: list[dict[str, float]]) -> dict[str, float]:
+    return {name: round(statistics.median(row.get(name, 0.0) for row in rows), 3) for name in rows[0]}
 
 
 def _latency(at: str, peers: Path) -> Figures:
@@ -83,51 +130,38 @@ def _latency(at: str, peers: Path) -> Figures:
     loop = [sys.executable, str(peers / "peers" / "python" / "bare_loop.py"), at, "--follow", "--commit-ms", "20"]
     loop += ["--topic", "{topic}", "--out", "{out}"]
     path = os.pathsep.join(map(str, (peers, peers / "peers" / "python", ROOT)))
-    figures: Figures = {}
+    figures: Figures = {"latency_rate": RATE}
     for name, command in (("warming up", worker), ("bare_loop", loop), ("worker", worker)):
-        _say(f"latency at {RATE:,} events a second for {SECONDS} s: {name}")
+        say(f"latency at {RATE:,} events a second for {SECONDS} s: {name}")
         harness = [sys.executable, str(peers / "latency.py"), at, str(RATE), str(SECONDS), "--", *command]
-        p50, _, p99, _ = _last_json(harness, ROOT, {"SETTLE": "10", "PYTHONPATH": path})["p50_p90_p99_p999_ms"]
+        found = last_json(harness, more={"SETTLE": "10", "PYTHONPATH": path})["p50_p90_p99_p999_ms"]
+        if not found:
+            raise RuntimeError(f"no change of {name} was seen within {SECONDS} s and a little")
+        p50, _, p99, _ = found
         prefix = "" if name == "worker" else "bare_loop_"
         figures |= {f"{prefix}latency_p50_ms": p50, f"{prefix}latency_p99_ms": p99}
     return figures
 
 
-def _last_json(command: list[str], cwd: Path, more: dict[str, str] | None = None) -> Figures:
-    """The last JSON line that a command prints. Raises RuntimeError with its last words."""
-    run = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=900, env={**os.environ, **(more or {})})
-    lines = [line for line in run.stdout.splitlines() if line.startswith("{")]
-    if run.returncode or not lines:
-        raise RuntimeError(f"{' '.join(command)} ended with {run.returncode}: {run.stderr.strip()[-800:]}")
-    found: Figures = json.loads(lines[-1])
-    return found
-
-
-def _report(rows: dict[str, list[Figures]], latency: Figures, memory: Figures, rounds: int) -> None:
-    cost = {name: statistics.median(row["cpu_us_per_event"] for row in found) for name, found in rows.items()}
-    figures: dict[str, object] = {f"{name}_us": value for name, value in cost.items()}
-    if "bare_loop" in cost:
-        pairs = zip(rows["worker"], rows["bare_loop"], strict=True)
-        ratios = [worker["cpu_us_per_event"] / loop["cpu_us_per_event"] for worker, loop in pairs]
-        figures["ratio_to_bare_loop"] = round(statistics.median(ratios), 2)
-    figures |= latency
-    if memory:
-        figures["bytes_per_customer"] = memory["bytes_per_customer"]
-    print(f"\n{'what':28s} {'us CPU/event':>12s} {'events/s':>10s} {'changes':>9s} {'RSS MB':>7s}")
-    for name, found in rows.items():
-        each = {key: statistics.median(row.get(key, 0) for row in found) for key in ("events_per_s", "changes", "peak_rss_mb")}
-        print(f"{name:28s} {cost[name]:12.2f} {each['events_per_s']:10.0f} {each['changes']:9.0f} {each['peak_rss_mb']:7.0f}")
-    for name, value in figures.items():
-        if not name.endswith("_us"):
-            print(f"{name:28s} {value:>12}")
-    BUILD.mkdir(exist_ok=True)
-    out = BUILD / "bench.json"
-    out.write_text(json.dumps({**figures, "rounds": rounds, "machine": machine()}, indent=1) + "\n", encoding="utf-8")
-    _say(f"written to {out.relative_to(ROOT)}")
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+def _report(figures: Figures) -> None:
+    print(f"\n{'what':36s} {'us CPU/event':>12s} {'events/s':>10s} {'changes':>9s} {'RSS MB':>7s}")
+    for name, found in figures["contenders"].items():
+        cost, speed, changes, memory = (found[key] for key in _EACH)
+        print(f"{name:36s} {cost:12.2f} {speed:10.0f} {changes:9.0f} {memory:7.0f}")
+    if "profile" in figures:
+        spent = figures["profile"]["parts"] | figures["profile"]["threads"]
+        print("\nus an event: " + ", ".join(f"{part} {us:.2f}" for part, us in spent.items()))
+    seen = history.before(figures)
+    then = {} if seen is None else seen["figures"]
+    print(
+        f"\n{'figure':36s} {'now':>12s}"
+        + ("" if seen is None else f" {'before':>12s} {'change':>8s}  ({seen['commit']}, {seen['date']})")
+    )
+    for name, value in history.numbers(figures).items():
+        print(f"{name:36s} {value:12} {then.get(name, ''):>12} {history.change(value, then.get(name)):>8s}".rstrip())
+    write_json("bench.json", figures)
+    history.append(figures)
+    page.write()
 
 
 if __name__ == "__main__":

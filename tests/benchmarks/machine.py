@@ -1,10 +1,16 @@
-"""What the benchmarks ran on: goes into every table they write."""
+"""What the benchmarks ran on, and of which code: goes into every table they write."""
 
 from __future__ import annotations
 
 import os
 import platform
+import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
+
+from streams.embedded.jars import kafka_version
+
+_ROOT = Path(__file__).resolve().parents[2]
 
 
 def machine() -> dict[str, str | int]:
@@ -19,6 +25,31 @@ def machine() -> dict[str, str | int]:
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.release()}",
     }
+
+
+def occasion() -> dict[str, object]:
+    """The run: when, of which commit (with a + if files differ from it), on which broker and machine, how busy that was."""
+    return {
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "commit": _commit(),
+        "broker": f"Apache Kafka {kafka_version()}",
+        "machine": machine(),
+        "load": round(os.getloadavg()[0], 1),
+    }
+
+
+def available_gib() -> float:
+    """Memory that can be had without swapping; unknown counts as little."""
+    found = (int(line.split()[1]) for line in _lines("/proc/meminfo") if line.startswith("MemAvailable"))
+    return next(found, 0) / 2**20
+
+
+def _commit() -> str:
+    command = ["git", "describe", "--always", "--dirty=+", "--abbrev=7", "--exclude=*"]
+    try:
+        return subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
 
 
 def _lines(path: str) -> list[str]:

@@ -12,6 +12,7 @@ import json
 import resource
 import time
 import uuid
+from collections.abc import Callable
 
 from confluent_kafka import Producer
 from prometheus_client import CollectorRegistry
@@ -27,6 +28,7 @@ from streams.scoring.worker import Worker
 from streams.settings import load_settings
 from tests.benchmarks.champions import records
 from tests.benchmarks.load import make_topics
+from tests.benchmarks.yardstick import Figures
 
 _PARTITIONS = 4
 
@@ -37,15 +39,19 @@ def usage() -> tuple[float, float]:
     return time.perf_counter(), used.ru_utime + used.ru_stime
 
 
-def main() -> None:
-    """Runs the worker and prints its figures."""
+def arguments() -> argparse.Namespace:
+    """What the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("bootstrap")
     parser.add_argument("events", type=int, nargs="?", default=1_200_000)
     parser.add_argument("--topic", default="bench.events")
     parser.add_argument("--out")
     parser.add_argument("--follow", action="store_true")
-    asked = parser.parse_args()
+    return parser.parse_args()
+
+
+def prepared(asked: argparse.Namespace) -> tuple[Worker, Metrics]:
+    """A worker on topics of its own but for its input, with champions to decide."""
     prefix = f"bench.{uuid.uuid4().hex[:6]}."
     settings = load_settings(bootstrap_servers=asked.bootstrap, prefix=prefix, clock="wall", partitions=_PARTITIONS)
     own = topics_of(settings)
@@ -61,6 +67,12 @@ def main() -> None:
         settings, KafkaBroker(settings), WallClock(), load_taxonomy("retail"),
         compile_definitions(load_definitions("retail")), metrics, 0, topics=topics,
     )  # fmt: skip
+    return worker, metrics
+
+
+def run(asked: argparse.Namespace, mark: Callable[[], object] = usage) -> Figures:
+    """Runs the worker; gives its figures. `mark` is called where the measured stretch begins and where it ends."""
+    worker, metrics = prepared(asked)
     stop = Stop()
     worker.start()
     settle_memory()
@@ -70,21 +82,29 @@ def main() -> None:
         worker.step()
         done = sum(slot.partition.events_at for slot in worker.slots.values())
         if not warmed and done >= warm:
+            mark()
             warmed, start = done, usage()
     end = usage()
+    mark()
     worker.close()
-    if asked.follow:
-        return
-    measured = done - warmed
+    measured = max(1, done - warmed)
     changes = sum(
         sample.value for metric in metrics.changes.collect() for sample in metric.samples if sample.name.endswith("_total")
     )
-    row = {
-        "contender": "Shoal worker", "events": done, "cpu_us_per_event": round((end[1] - start[1]) / measured * 1e6, 2),
+    return {
+        "contender": "Shoal worker", "events": done, "measured": measured,
+        "cpu_us_per_event": round((end[1] - start[1]) / measured * 1e6, 2),
         "events_per_s": round(measured / (end[0] - start[0])), "changes": int(changes),
         "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
     }  # fmt: skip
-    print(json.dumps(row), flush=True)
+
+
+def main() -> None:
+    """Runs the worker and prints its figures."""
+    asked = arguments()
+    row = run(asked)
+    if not asked.follow:
+        print(json.dumps(row), flush=True)
 
 
 if __name__ == "__main__":
