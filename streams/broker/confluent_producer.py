@@ -165,6 +165,11 @@ class TransactionalProducer:
 
     def _refused(self, error: KafkaError, topic: str, partition: int, size: int) -> BrokerError:
         doing = f"{self._id}: producing {size} bytes to {topic}-{partition}"
+        if error.code() == KafkaError._FATAL and self._last.fatal is None:
+            try:
+                self._producer.poll(0)  # which error was fatal comes out here
+            except KafkaException as raised:
+                return translated(kafka_error(raised), doing)
         if self._last.fatal is not None:
             return translated(self._last.fatal, doing)
         if error.code() == KafkaError._STATE and self._open:

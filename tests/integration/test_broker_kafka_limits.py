@@ -14,8 +14,9 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from streams.broker.confluent import KafkaBroker, wait_for_broker
+from streams.broker.protocol import Record
 from streams.embedded import RunningBroker, start_broker
-from streams.errors import Aborted, BrokerError, SettingsError, TopicError
+from streams.errors import Aborted, BrokerError, Fenced, SettingsError, TopicError
 from streams.settings import Settings, load_settings
 from tests.integration.broker_conformance import Team, team, unique
 from tests.integration.broker_kafka_site import KafkaSite
@@ -94,6 +95,24 @@ def test_a_transaction_that_outlives_its_time_cannot_commit(site: KafkaSite, tea
         with pytest.raises(BrokerError, match="transaction"):
             writer.commit()
     assert values(read_all(site, topic)) == []
+
+
+def test_who_produces_after_a_fatal_error_hears_which_it_was(site: KafkaSite, team: Team) -> None:
+    settings = site.settings.model_copy(update={"transaction_timeout_ms": 1_000})
+    topic = site.topic(1)
+    with closing(KafkaBroker(settings).writer(unique("writer"))) as writer:
+        writer.begin()
+        writer.produce(topic, 0, b"k", b"early")
+        time.sleep(4.0)
+        with pytest.raises((Aborted, Fenced)):
+            writer.produce_all(topic, 0, _slowly([(b"k", b"late", None)] * 200))
+    assert values(read_all(site, topic)) == []
+
+
+def _slowly(records: list[Record]) -> Iterator[Record]:
+    for record in records:
+        time.sleep(0.02)
+        yield record
 
 
 def test_a_missing_broker_is_told_with_its_address_until_the_deadline() -> None:
