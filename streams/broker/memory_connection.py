@@ -87,6 +87,14 @@ class MemoryConnection:
         member = self._member.id if self._member is not None else "nobody"
         self._producer.commit_with(offsets, self._group.name, member, self._generation)
 
+    @property
+    def is_current(self) -> bool:
+        """Whether it is a member of its group as the group is now, which it may not have heard."""
+        group, member = self._group, self._member
+        return (
+            member is not None and member.id in group.members and not group.rebalancing and self._generation == group.generation
+        )
+
     def close(self) -> None:
         """Leaves the group (revoked is called) and aborts what is open."""
         try:

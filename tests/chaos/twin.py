@@ -137,13 +137,13 @@ class Twin:
 
     def start(self, slot: int = 0) -> Worker:
         """A worker in this slot; one that was there before is fenced."""
+        self.slots.add(slot)
         self.workers[slot] = worker = self.make(slot)
         worker.start()
         return worker
 
     def make(self, slot: int) -> Worker:
         """A worker that has not begun."""
-        self.slots.add(slot)
         clock = TurningClock(self.rng, self.stride_s)
         metrics = Metrics(CollectorRegistry())
         return Worker(self.settings, self.wrap(self.broker), clock, self._taxonomy, self._program, metrics, slot)

@@ -123,6 +123,10 @@ class World:
         self._unsaid.clear()
 
     def _settled(self) -> bool:
+        """Whether each partition is run by the worker that has it; one that was expelled may not have heard of it yet."""
+        connections = [worker.connection for worker in self.twin.workers.values()]
+        if not all(connection.is_current for connection in connections):  # type: ignore[attr-defined]  # the twin's
+            return False
         running = [number for worker in self.twin.workers.values() for number, slot in worker.slots.items() if slot.running]
         return sorted(running) == list(range(PARTITIONS))
 
