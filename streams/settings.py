@@ -38,7 +38,7 @@ class Settings(BaseSettings):
     max_event_bytes: int = Field(32_768, ge=256, le=1_000_000, description="larger events are dead letters")
     max_amount: float = Field(10_000_000.0, gt=0, description="larger amounts of money are dead letters")
     batch: int = Field(2_000, ge=1, le=100_000, description="records taken from the broker at a time")
-    commit_min_ms: int = Field(20, ge=1, description="commit interval while the worker keeps up")
+    commit_min_ms: int = Field(50, ge=1, description="commit interval while the worker keeps up")
     commit_max_ms: int = Field(1_000, ge=1, description="commit interval while it catches up")
     sweep_cap: int = Field(20_000, ge=10, description="records that one transaction of a sweep may write")
     transaction_timeout_ms: int = Field(10_000, ge=1_000, description="after this a dead worker's transaction is aborted")

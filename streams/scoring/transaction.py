@@ -8,11 +8,6 @@ from streams.broker.protocol import TP, Connection, Headers, Record
 from streams.clock import Clock
 from streams.settings import Settings
 
-_COMMITS_APART = 4.0
-"""Between two commits lies at least so many times what one takes: a broker that is slow is not asked more often than it can
-answer, which would only make it slower."""
-_COMMITS_AVERAGED = 8
-
 
 class Transaction:
     """The one transaction of a connection, opened by the first write into it. A partition's `Sink`."""
@@ -24,7 +19,6 @@ class Transaction:
         self._connection: Connection | None = None
         self._open = False
         self._began_at = 0.0
-        self._commit_takes = 0.0
         self.committed_at = clock.monotonic()
         """When the last commit, or the last look whether one was needed, was over; seconds."""
 
@@ -51,15 +45,12 @@ class Transaction:
 
     def is_due(self, *, behind: bool) -> bool:
         """Whether it is time to commit: late while the worker is behind its input, else soon."""
-        wait = self._longest if behind else min(max(self._shortest, _COMMITS_APART * self._commit_takes), self._longest)
-        return self._clock.monotonic() - self.committed_at >= wait
+        return self._clock.monotonic() - self.committed_at >= (self._longest if behind else self._shortest)
 
     def commit(self, offsets: Mapping[TP, int]) -> None:
         """Commits all that was written together with these next offsets; returns when it is durable. Raises as the connection."""
-        connection, start = self.begin(), self._clock.monotonic()
-        connection.commit(offsets)
+        self.begin().commit(offsets)
         self._open = False
-        self._commit_takes += (self._clock.monotonic() - start - self._commit_takes) / _COMMITS_AVERAGED
 
     def abort(self) -> None:
         """Gives up what is open."""
