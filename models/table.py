@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.ids import Ids
-from models.kernel.tables import I4, I8, U1, U8, Rows, UndoLog
+from models.kernel.tables import I4, I8, U8, Rows, UndoLog
 from models.row import ROW, ROW_BYTES, Views, empty_row, views
 
 _FIRST_CAPACITY = 1024
@@ -85,10 +85,6 @@ class Table:
     def touched_count(self) -> int:
         """How many rows the open transaction changed."""
         return int(self._undo_count[0])
-
-    def images(self, rows: I8) -> U1:
-        """The bytes of these rows: uint8 [n, ROW_BYTES]."""
-        return np.asarray(self.rows.u1[rows])
 
     def forget(self) -> None:
         """The transaction is durable: drop the before-images."""

@@ -7,8 +7,7 @@ import numpy as np
 from models.kernel.jit import compiled, flat
 from models.kernel.tables import U1, Int
 
-NOT_READ = -1
-_NOT_READ = NOT_READ
+_NOT_READ = -1
 _MONTHS = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 _LEAST = len("2024-03-01T12:00:00Z")
 _MOST_FRACTION = 6

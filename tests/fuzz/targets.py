@@ -18,7 +18,7 @@ from models.check import decode_snapshot
 from models.definitions import compile_definitions, decode_definitions, encode_definitions, parse_definitions
 from models.engine import Engine
 from models.errors import ShoalError
-from models.features import COUNT, catalogue_hash
+from models.features import catalogue_hash
 from models.identity import hash_all
 from models.kernel.tables import Events
 from models.row import MESSAGE_IDS, ROW
@@ -227,4 +227,3 @@ TARGETS: Final[Sequence[Target]] = (
     Target("snapshot loader", 0.01, _snapshot),
     Target("definitions compiler", 0.003, _definitions),
 )
-assert COUNT

@@ -128,7 +128,7 @@ class Run:
     def result(self) -> tuple[list[bytes], dict[bytes, bytes], list[bytes]]:
         """All that was said, the rows by id, and the pending samples."""
         table = self.engine.table
-        rows = {name: table.images(np.array([r])).tobytes() for r, name in enumerate(table.ids)}
+        rows = {name: table.rows.u1[r].tobytes() for r, name in enumerate(table.ids)}
         pending = [
             b"%d %b " % (block.t0, table.ids[r]) + block.entries[k].tobytes()
             for block in self.engine.pending.blocks

@@ -92,7 +92,7 @@ class Real:
 
     def rows(self) -> dict[bytes, bytes]:
         table = self.engine.table
-        return dict(zip(table.ids, (image.tobytes() for image in table.images(np.arange(len(table)))), strict=True))
+        return dict(zip(table.ids, (image.tobytes() for image in table.rows.u1[: len(table)]), strict=True))
 
     def samples(self) -> list[Sample]:
         return [

@@ -32,7 +32,7 @@ def memberships(shop: Config, played: Played) -> tuple[np.ndarray, np.ndarray]:
     """Persona and kind of each customer, as the engine has it."""
     ids = played.engine.table.ids
     personas = {line.customer.encode(): line.persona for line in truth(shop)}
-    images = played.engine.table.images(np.arange(len(ids)))
+    images = played.engine.table.rows.u1[: len(ids)]
     segments = np.frombuffer(images, ROW)["segment"][:, SEGMENTATIONS.index("behaviour")]
     return np.array([personas[i] for i in ids]), segments
 

@@ -48,7 +48,7 @@ def test_it_grows_and_keeps_what_it_held() -> None:
     assert len(table) == 20_010
     assert [events(table, b"%d" % n) for n in range(10)] == list(range(1, 11))
     assert events(table, many[-1]) == 0
-    assert table.images(np.arange(5)).shape == (5, ROW_BYTES)
+    assert table.rows.u1[:5].shape == (5, ROW_BYTES)
 
 
 def test_rolling_back_restores_rows_and_forgets_new_customers() -> None:
