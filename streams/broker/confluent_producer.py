@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from streams.broker import confluent_options
+from streams.broker.confluent_aside import Aside
 from streams.broker.confluent_errors import LastError, bad_options, insist, kafka_error, translated
 from streams.broker.protocol import TP, Headers, Record
 from streams.errors import Aborted, BrokerError, Fenced, Unknown
@@ -46,6 +47,7 @@ class TransactionalProducer:
         except KafkaException as raised:
             raise bad_options(raised) from raised
         self._produce = self._producer.produce
+        self._aside = Aside(f"{transactional_id}-offsets")
         self._insist(
             lambda: self._producer.init_transactions(_SLICE_S),
             "opening its transactions",
@@ -98,13 +100,20 @@ class TransactionalProducer:
         """Commits the transaction together with a group's next offsets. Raises Aborted, Fenced, Unknown."""
         if offsets and self._open:
             positions = [TopicPartition(tp.topic, tp.partition, offset) for tp, offset in offsets.items()]
-            # The time-out is ignored by librdkafka (its issue 5456): with the broker away this takes the transaction's.
             self._insist(
-                lambda: self._producer.send_offsets_to_transaction(positions, metadata),
-                "sending offsets to the transaction",
-                self._patience_s,
+                lambda: self._send_offsets(positions, metadata), "sending offsets to the transaction", self._patience_s
             )
         self._commit()
+
+    def _send_offsets(self, positions: list[TopicPartition], metadata: bytes) -> None:
+        # librdkafka knows no time-out here, whatever it is given (its issue 5456).
+        try:
+            self._aside(lambda: self._producer.send_offsets_to_transaction(positions, metadata), self._patience_s)
+        except TimeoutError as late:
+            raise Unknown(
+                f"{self._id}: sending offsets to the transaction has not come to an end in {self._patience_s:.0f} s "
+                f"({self._last.reason()}): the client is given up, restore from the changelog"
+            ) from late
 
     def abort(self) -> None:
         """Gives the open transaction up; nothing to do when there is none. Raises Fenced, BrokerError."""
@@ -117,6 +126,11 @@ class TransactionalProducer:
         if self._closed:
             return
         self._closed = True
+        self._aside.close()
+        if self._aside.lost:
+            # It would wait for the call that does not return. Whoever opens the transactional id next fences it.
+            _LOG.warning("%s: a client that does not answer is left behind", self._id)
+            return
         try:
             if self._open:
                 self._abort(_CLOSE_WITHIN_S)

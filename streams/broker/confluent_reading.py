@@ -82,13 +82,20 @@ class Watermarks:
         consumer = self._consumer
         where = f"{partition.topic}-{partition.partition}"
         asked = TopicPartition(partition.topic, partition.partition)
+
+        def may_pass(error: KafkaError) -> bool:
+            # Our client knows no partitions while it is cut off; the broker's word counts.
+            if error.code() in (KafkaError._UNKNOWN_PARTITION, KafkaError._UNKNOWN_TOPIC):
+                return count_partitions(consumer, partition.topic, self._last) > partition.partition
+            return passes(error)
+
         try:
             low, high = insist(
                 lambda: consumer.get_watermark_offsets(asked, ANSWER_S, cached=False),
                 f"asking for the ends of {where}",
                 self._last,
                 PATIENCE_S,
-                passes,
+                may_pass,
             )
         except KafkaException as raised:
             if kafka_error(raised).code() in MISSING:

@@ -9,7 +9,7 @@ import signal
 import socket
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -61,12 +61,17 @@ class RunningBroker:
 
 
 def start_broker(
-    kind: Kind, folder: Path | None = None, port: int | None = None, progress: Progress | None = None
+    kind: Kind,
+    folder: Path | None = None,
+    port: int | None = None,
+    progress: Progress | None = None,
+    properties: Mapping[str, str] | None = None,
 ) -> RunningBroker:
     """Starts a broker on 127.0.0.1 and returns when it answers.
 
     Without `folder` it lives in a temporary one, which goes when it is stopped. Without `port` it takes the one it had
     in this folder before, if that is free, or any free one. `progress` is told in a sentence what is being done.
+    properties: Kafka's, besides ours (see `kafka.prepare`).
     Raises MissingPrerequisite and LocalBrokerError.
     """
     if kind not in get_args(Kind):
@@ -77,7 +82,7 @@ def start_broker(
     tries = 1 if port is not None else _TRIES
     for attempt in range(1, tries + 1):
         try:
-            started = _spawn(home, kind, port, fresh=attempt > 1, temporary=temporary, tell=tell)
+            started = _spawn(home, kind, port, properties or {}, fresh=attempt > 1, temporary=temporary, tell=tell)
         except LocalBrokerError:
             # Nothing ran: there is no log in it that anyone would want to read.
             if temporary:
@@ -124,7 +129,16 @@ def stop_broker(folder: Path, within: float = 15.0) -> bool:
     return ran
 
 
-def _spawn(home: BrokerFolder, kind: Kind, port: int | None, *, fresh: bool, temporary: bool, tell: Progress) -> PidFile:
+def _spawn(
+    home: BrokerFolder,
+    kind: Kind,
+    port: int | None,
+    properties: Mapping[str, str],
+    *,
+    fresh: bool,
+    temporary: bool,
+    tell: Progress,
+) -> PidFile:
     """Starts the process; with `fresh` on another port than the last one's."""
     with home.claimed() as lock:
         before = home.recorded()
@@ -133,7 +147,10 @@ def _spawn(home: BrokerFolder, kind: Kind, port: int | None, *, fresh: bool, tem
             tell(f"the last broker in {home.path} (pid {before.pid}) is gone")
             temporary = temporary or before.temporary
         chosen = _choose_port(port, None if fresh else before)
-        command = kafka.prepare(home.path, chosen, _free_port(), tell) if kind == "kafka" else tansu.prepare(chosen)
+        if kind == "kafka":
+            command = kafka.prepare(home.path, chosen, free_port(), properties, tell)
+        else:
+            command = tansu.prepare(chosen)
         tell(f"starting the {kind} broker on {_HOST}:{chosen}")
         return home.spawn(command, lock, kind, chosen, temporary)
 
@@ -157,10 +174,11 @@ def _choose_port(asked: int | None, before: PidFile | None) -> int:
                 f"port {asked} on {_HOST} is taken by another program: give another with --port, or none for a free one"
             )
         return asked
-    return before.port if before is not None and _is_free(before.port) else _free_port()
+    return before.port if before is not None and _is_free(before.port) else free_port()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of 127.0.0.1 on which nobody listens now. Raises LocalBrokerError."""
     for port in random.SystemRandom().sample(_PORTS, k=200):
         if _is_free(port):
             return port

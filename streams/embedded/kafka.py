@@ -6,7 +6,7 @@ import os
 import subprocess
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from streams.embedded.errors import LocalBrokerError
@@ -76,23 +76,25 @@ _LOGGING = [
 ]
 
 
-def prepare(folder: Path, port: int, controller_port: int, progress: Callable[[str], None]) -> list[str]:
+def prepare(
+    folder: Path, port: int, controller_port: int, properties: Mapping[str, str], progress: Callable[[str], None]
+) -> list[str]:
     """Writes server.properties and formats the storage if that was not done; returns the command that runs the broker.
 
+    properties: others than ours; they may speak of {port}, {controller_port} and {storage}.
     Raises MissingPrerequisite without Java or the jars, LocalBrokerError when formatting fails.
     """
     java, libs = find_java(), require_jars()
     storage = folder / "kafka"
-    properties = folder / "server.properties"
-    properties.write_text(
-        _PROPERTIES.format(port=port, controller_port=controller_port, storage=storage, long=_LONG), encoding="utf-8"
-    )
+    written = folder / "server.properties"
+    text = _PROPERTIES + "".join(f"\n{name}={value}" for name, value in properties.items())
+    written.write_text(text.format(port=port, controller_port=controller_port, storage=storage, long=_LONG), encoding="utf-8")
     jvm = [option for name, usual in _JVM for option in os.environ.get(name, usual).split()]
     run = [java, *jvm, *_LOGGING, "-cp", f"{libs}/*"]
     if not (storage / "meta.properties").is_file():
         progress(f"formatting {storage} for Apache Kafka {kafka_version()}")
-        _format([*run, "kafka.tools.StorageTool", "format", "-t", _cluster_id(), "-c", str(properties)], storage)
-    return [*run, "kafka.Kafka", str(properties)]
+        _format([*run, "kafka.tools.StorageTool", "format", "-t", _cluster_id(), "-c", str(written)], storage)
+    return [*run, "kafka.Kafka", str(written)]
 
 
 def _format(command: list[str], storage: Path) -> None:

@@ -12,7 +12,9 @@ from zlib import crc32
 import msgspec
 import numpy as np
 
+from models.definitions import Definitions, encode_definitions
 from models.row import MESSAGE_IDS
+from models.snapshot import content_hash
 from streams.contracts.control import Tick
 from streams.replay.event import RawRecord, ReplayEvent
 from streams.replay.timeline import with_ticks
@@ -22,10 +24,11 @@ from streams.simulator import Config, generate_events, malformed
 
 @dataclass(frozen=True, slots=True)
 class Twists:
-    """What is wrong with the input. Shares of the events, and numbers of records."""
+    """What is wrong with the input. Shares of the events, and numbers of records. early: events dated ahead of the rest."""
 
     duplicates: float = 0.02
     late: float = 0.02
+    early: float = 0.0
     bad: int = 0
     commands: int = 0
     repeated_ticks: int = 0
@@ -49,12 +52,13 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Records of both inputs by partition, in order. `epochs`: times of the ticks, ms."""
+    """Records of both inputs by partition, in order. `epochs`: times of the ticks, ms. `definitions`: those that ticks name."""
 
     events: tuple[Sequence[RawRecord], ...]
     commands: tuple[Sequence[RawRecord], ...]
     epochs: Sequence[int]
     expected: Expected
+    definitions: Sequence[Definitions] = ()
 
     @property
     def partitions(self) -> int:
@@ -69,12 +73,23 @@ class _Identity(msgspec.Struct, rename="camel"):
 _identity = msgspec.json.Decoder(_Identity).decode
 
 
-def shop(customers: int, days: int, partitions: int, seed: int, twists: Twists = Twists(), period_ms: int = DAY_MS) -> Line:
-    """A simulated shop's line under ticks, with `twists` at places that the seed says. The same seed gives the same bytes."""
+def shop(
+    customers: int,
+    days: int,
+    partitions: int,
+    seed: int,
+    twists: Twists = Twists(),
+    period_ms: int = DAY_MS,
+    definitions: Sequence[Definitions] = (),
+) -> Line:
+    """A simulated shop's line under ticks, with `twists` at places that the seed says. The same seed gives the same bytes.
+
+    definitions: those that come into force, one after another, in equal parts of the ticks.
+    """
     rng = Random(seed)
     events = list(chain.from_iterable(generate_events(Config(customers=customers, days=days, seed=seed, local=0.1))))
     bad = [one.record for one in malformed(np.random.default_rng(seed), twists.bad)]
-    return line_of(_twisted(events, bad, twists, rng), partitions, rng, twists, set(map(id, bad)), period_ms)
+    return line_of(_twisted(events, bad, twists, rng), partitions, rng, twists, set(map(id, bad)), period_ms, definitions)
 
 
 def line_of(
@@ -84,6 +99,7 @@ def line_of(
     twists: Twists = Twists(),
     bad: set[int] | None = None,
     period_ms: int = DAY_MS,
+    definitions: Sequence[Definitions] = (),
 ) -> Line:
     """Puts items and the ticks between them into partitions. `bad`: ids of the objects that must become dead letters."""
     build = _Build(partitions)
@@ -91,29 +107,35 @@ def line_of(
     ticks = [place for place, item in enumerate(moments) if isinstance(item, Tick)]
     commanded = Counter(rng.choices(ticks, k=twists.commands))
     repeated = set(rng.sample(ticks[:-1], twists.repeated_ticks))
+    named = {
+        ticks[k * len(ticks) // (len(definitions) + 1)]: content_hash(encode_definitions(one))
+        for k, one in enumerate(definitions, 1)
+    }
     for place, item in enumerate(moments):
         if isinstance(item, Tick):
             for _ in range(commanded[place]):
                 build.command(rng.randrange(partitions))
             for _ in range(2 if place in repeated else 1):
-                build.tick(item)
+                build.tick(msgspec.structs.replace(item, definitions=named.get(place)))
         else:
             dead = bad is not None and id(item) in bad
             where = rng.randrange(partitions) if item.key is None else crc32(item.key) % partitions
             build.event(where, item, dead)
-    return build.finish()
+    return build.finish(definitions)
 
 
 def _twisted(
     events: Sequence[ReplayEvent], bad: Sequence[RawRecord], twists: Twists, rng: Random
 ) -> list[ReplayEvent | RawRecord]:
-    """Some events come again a little later, some come late by up to a day of events, bad ones come anywhere."""
+    """Some events come again a little later, some come late or early by up to days, bad ones come anywhere."""
     moved: list[tuple[float, ReplayEvent | RawRecord]] = []
     reach = len(events) // 20 + 1
     for place, event in enumerate(events):
         again = RawRecord(event.key, event.value)
         if rng.random() < twists.late:
             moved.append((place + rng.randrange(1, reach) + 0.3, again))
+        elif twists.early and rng.random() < twists.early:
+            moved.append((max(0, place - rng.randrange(1, reach)) + 0.3, again))
         else:
             moved.append((place, event))
         if rng.random() < twists.duplicates:
@@ -163,10 +185,10 @@ class _Build:
             ids.append(message)
         self.counts["applied"] += 1
 
-    def finish(self) -> Line:
+    def finish(self, definitions: Sequence[Definitions]) -> Line:
         c = self.counts
         expected = Expected(c["applied"], c["duplicates"], c["dead"], c["ticks"], len(self.seen))
-        return Line(tuple(self.events), tuple(self.commands), self.epochs, expected)
+        return Line(tuple(self.events), tuple(self.commands), self.epochs, expected, definitions)
 
 
 def records(line: Line) -> Iterator[tuple[str, int, RawRecord]]:

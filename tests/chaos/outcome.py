@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import cast
 
 import msgspec
@@ -12,14 +13,17 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 
 from models.row import ROW
+from streams.contracts import journal
 from streams.contracts.keys import MANIFEST, SNAPSHOT
 from streams.errors import ShoalError
-from streams.scoring.changelog import ROW_PREFIX, unpack_rows
+from streams.scoring.changelog import CURSOR_KEY, ROW_PREFIX, unpack_rows
 from streams.scoring.digest import digest
 from streams.settings import Settings
 from streams.topics import partition_counts
 from tests.chaos.line import Expected
 
+GARBAGE = "garbage"
+"""Header of a record in `models` that no learner has written."""
 Entry = tuple[bytes | None, bytes | None, tuple[tuple[str, bytes], ...]]
 _SILENCE_S = 30.0
 
@@ -28,7 +32,9 @@ _SILENCE_S = 30.0
 class Outcome:
     """Read committed. Topics by partition, in order: key, value, headers. `snapshots`: content hashes.
 
-    `manifests`: epoch's key and champions; offsets in a manifest depend on where commits fell, so they are left out.
+    `astray`: partitions whose state in the changelog is not what the worker had that held it at the end.
+    `manifests`: epoch's key and champions; offsets in a manifest depend on where commits fell, so they are left out, and so
+    are the hashes in the journal that depend on them.
     `unstable`: partitions whose last stable offset is not their end.
     """
 
@@ -36,6 +42,7 @@ class Outcome:
     changes: Sequence[Sequence[Entry]]
     samples: Sequence[Sequence[Entry]]
     dead: Sequence[Sequence[Entry]]
+    journal: Sequence[Sequence[journal.Entry]]
     memberships: Mapping[bytes | None, bytes | None]
     snapshots: frozenset[bytes]
     manifests: Mapping[bytes, bytes]
@@ -43,6 +50,7 @@ class Outcome:
     customers: int
     records: int
     unstable: Sequence[str]
+    astray: Sequence[int]
 
     @property
     def champions(self) -> frozenset[str]:
@@ -121,24 +129,19 @@ def _headers(message: KafkaMessage) -> list[tuple[str, bytes]]:
     return cast("list[tuple[str, bytes]]", message.headers() or [])
 
 
-def outcome(settings: Settings) -> Outcome:
-    """Reads all that a run wrote."""
-    state: dict[bytes, bytes] = {}
-    for messages in read_topic(settings, "state"):
-        for message in messages:
-            key, value = message.key() or b"", message.value()
-            if value is None:
-                state.pop(key, None)
-            elif not key.startswith(b"c|"):
-                state[key] = value
+def outcome(settings: Settings, rests: Mapping[int, str] | None = None) -> Outcome:
+    """Reads all that a run wrote. rests: digest of each partition as a worker had it in memory at the end."""
+    states = [_live(messages) for messages in read_topic(settings, "state")]
+    state = dict(chain.from_iterable(live.items() for live in states))
     rows = unpack_rows([value for key, value in state.items() if key.startswith(ROW_PREFIX)], "state").view(ROW)
-    models = [(m.key() or b"", m.value() or b"") for m in read_topic(settings, "models")[0]]
+    models = [(m.key() or b"", m.value() or b"") for m in read_topic(settings, "models")[0] if not planted(m)]
     memberships = {m.key(): m.value() for messages in read_topic(settings, "segments") for m in messages}
+    written = {
+        name: [entries(messages) for messages in read_topic(settings, topic)]
+        for name, topic in (("changes", "segment-changes"), ("samples", "samples"), ("dead", "events.dlq"))
+    }
     return Outcome(
         digest=digest(state),
-        changes=[entries(messages) for messages in read_topic(settings, "segment-changes")],
-        samples=[entries(messages) for messages in read_topic(settings, "samples")],
-        dead=[entries(messages) for messages in read_topic(settings, "events.dlq")],
         memberships=memberships,
         snapshots=frozenset(key for key, _ in models if key.startswith(SNAPSHOT)),
         manifests={key: msgspec.json.encode(_said(value)) for key, value in models if key.startswith(MANIFEST)},
@@ -146,7 +149,34 @@ def outcome(settings: Settings) -> Outcome:
         customers=len(rows),
         records=sum(sum(map(len, read_topic(settings, name))) for name in ("events", "commands")),
         unstable=unstable(settings),
+        astray=[p for p, live in enumerate(states) if rests is not None and rests.get(p) != digest(live)],
+        journal=[[_without_hashes(m.value() or b"") for m in messages] for messages in read_topic(settings, "journal")],
+        **written,
     )
+
+
+def _without_hashes(data: bytes) -> journal.Entry:
+    """A journal entry without what depends on a manifest's offsets: its hash, and so those of all that follow."""
+    entry = journal.decode(data)
+    what = "" if entry.kind == "manifest" else entry.what
+    return msgspec.structs.replace(entry, what=what, previous="", hash="")
+
+
+def planted(message: KafkaMessage) -> bool:
+    """Whether a record is one that the run itself put there, to be refused."""
+    return any(name == GARBAGE for name, _ in _headers(message))
+
+
+def _live(messages: Sequence[KafkaMessage]) -> dict[bytes, bytes]:
+    """The entries of a changelog that count, but for the cursor."""
+    live: dict[bytes, bytes] = {}
+    for message in messages:
+        key, value = message.key() or b"", message.value()
+        if value is None:
+            live.pop(key, None)
+        elif key != CURSOR_KEY:
+            live[key] = value
+    return live
 
 
 def unstable(settings: Settings) -> list[str]:
@@ -174,7 +204,7 @@ def differences(one: Outcome, other: Outcome) -> list[str]:
     found = []
     if one.digest != other.digest:
         found.append(f"state digest {other.digest[:16]} instead of {one.digest[:16]}")
-    for name in ("changes", "samples", "dead"):
+    for name in ("changes", "samples", "dead", "journal"):
         for partition, (wanted, got) in enumerate(zip(getattr(one, name), getattr(other, name), strict=True)):
             if wanted != got:
                 found.append(f"{name}, partition {partition}: {_first_difference(wanted, got)}")
@@ -193,6 +223,7 @@ def faults(found: Outcome, expected: Expected) -> list[str]:
     """What is wrong with a run by itself: transactions left open, counts that do not add up."""
     dead = sum(map(len, found.dead))
     said = [f"a transaction is open in {where}" for where in found.unstable]
+    said += [f"partition {number} was another one in its worker than in its changelog" for number in found.astray]
     for name, got, wanted in (
         ("customers", found.customers, expected.customers),
         ("events applied", found.applied, expected.applied),
@@ -208,6 +239,6 @@ def faults(found: Outcome, expected: Expected) -> list[str]:
     return said
 
 
-def _first_difference(wanted: Sequence[Entry], got: Sequence[Entry]) -> str:
+def _first_difference(wanted: Sequence[object], got: Sequence[object]) -> str:
     place = next((i for i, (a, b) in enumerate(zip(wanted, got, strict=False)) if a != b), min(len(wanted), len(got)))
     return f"{len(got)} records instead of {len(wanted)}, the first difference at {place}"

@@ -2,9 +2,9 @@
 
     python -m tests.chaos.run --faults kill --runs 20 --seed 1
 
-FAULTS: kill (kill -9 of workers, in some runs of the learner), scale (from 1 worker to 2 and back), freeze (SIGSTOP for
-longer than the session), or several with commas. All runs use topics of the same names, made anew for each, so that
-what is compared is compared byte for byte, as it stands in the topics.
+FAULTS: one or several of the kinds in `tests.chaos.schedule`, with commas, or `all`: then one to four of them in each run,
+on a broker that is killed, cut off, slowed down and filled up as well. All runs use topics of the same names, made anew for
+each, so that what is compared is compared byte for byte, as it stands in the topics.
 """
 
 from __future__ import annotations
@@ -14,27 +14,34 @@ import shutil
 import signal
 import sys
 import tempfile
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
 from models.errors import ShoalError
 from streams.embedded import MissingPrerequisite
+from tests.chaos.ground import Ground, ground
 from tests.chaos.line import Twists, shop
 from tests.chaos.outcome import Outcome, differences, faults
+from tests.chaos.points import POINTS
 from tests.chaos.scene import Scene, Tally
-from tests.chaos.schedule import Kind, Schedule, draw, kinds
-from tests.chaos.site import Site, broker
+from tests.chaos.schedule import GROUND, LONGEST_POLL_S, MOST_KINDS, Kind, Schedule, draw, kinds
+from tests.chaos.site import Site, broker, site_of
+from tests.oracle.scripts import definitions_of
 
 CUSTOMERS, DAYS, PARTITIONS = 400, 45, 4
 SCALE_DAYS = 150
 """A worker takes seconds to join; it must find something left to do."""
-NEEDED: dict[Kind, tuple[str, ...]] = {
+NEEDED: Mapping[Kind, tuple[str, ...]] = {
     "kill": ("kills", "aborted", "reprocessed", "moved"),
     "scale": ("moved",),
     "freeze": ("moved",),
 }
 """What must have happened over all runs, or the faults missed their mark."""
+MANY = 60
+"""Of so many runs with all faults, each kind of act must have been done, and each point reached."""
 
 
 def say(text: str) -> None:
@@ -43,11 +50,18 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def scene_on(site: Site, seed: int, days: int = DAYS) -> Scene:
-    """A shop of 400 customers; sweeps in several transactions, and small batches."""
-    line = shop(CUSTOMERS, days, PARTITIONS, seed, Twists(bad=92, commands=24, repeated_ticks=2))
-    settings = site.settings(partitions=PARTITIONS, batch=500, sweep_cap=150, commit_max_ms=300)
-    return Scene(site, settings, line)
+def scene_on(site: Site, seed: int, days: int = DAYS, ground: Ground | None = None) -> Scene:
+    """A shop of 400 customers; sweeps in several transactions, and small batches. Other definitions hold for a third of it."""
+    twists = Twists(duplicates=0.03, late=0.03, early=0.01, bad=92, commands=24, repeated_ticks=2)
+    line = shop(CUSTOMERS, days, PARTITIONS, seed, twists, definitions=[definitions_of("restless"), definitions_of("retail")])
+    settings = site.settings(
+        partitions=PARTITIONS,
+        batch=500,
+        sweep_cap=150,
+        commit_max_ms=300,
+        kafka={"max.poll.interval.ms": str(int(LONGEST_POLL_S * 1000))},
+    )
+    return Scene(site, settings, line, ground)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +84,39 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         wanted = kinds(given.faults)
-        with broker("kafka") as site:
-            days = SCALE_DAYS if "scale" in wanted else DAYS
-            result = chaos(scene_on(site, given.seed, days), wanted, given.runs, given.seed)
+        with ExitStack() as held:
+            if set(wanted) & set(GROUND):
+                harmed = held.enter_context(ground())
+                site = site_of(harmed.running)
+                if not harmed.disk:
+                    say("chaos: nobody but root may mount a disk to fill up, so no disk is filled")
+                    wanted = tuple(kind for kind in wanted if kind != "disk")
+            else:
+                harmed, site = None, held.enter_context(broker("kafka"))
+            days = SCALE_DAYS if wanted == ("scale",) else DAYS
+            result = chaos(scene_on(site, given.seed, days, harmed), wanted, given.runs, given.seed)
     except MissingPrerequisite as missing:
         say(f"chaos: {missing}")
         return 3
     except ShoalError as error:
         say(f"chaos: {error}")
         return 2
-    missed = sorted({name for kind in wanted for name in NEEDED[kind] if getattr(result.total, name) == 0})
+    missed = _missed(result.total, wanted, given.runs)
     if missed:
         say(f"nothing was proved: {', '.join(missed)} of all runs together: 0")
     say(f"{result.equal} of {result.runs} equal")
     return 0 if result.equal == result.runs and not missed else 1
+
+
+def _missed(total: Tally, wanted: tuple[Kind, ...], runs: int) -> list[str]:
+    """What should have happened and did not."""
+    missed = {name for kind in wanted for name in NEEDED.get(kind, ()) if getattr(total, name) == 0}
+    if runs >= MANY and len(wanted) > MOST_KINDS:
+        acts = {"coordinator": "coordinator", "hole": "hole", "cut": "cut", "slow": "slow", "disk": "disk", "broker": "broker"}
+        missed |= {act for kind, act in acts.items() if kind in wanted and not total.did[act]}
+        reached = {words.partition(":")[0] for words in total.struck}
+        missed |= {f"point {name!r}" for name in POINTS if name not in reached and "point" in wanted}
+    return sorted(missed)
 
 
 def chaos(scene: Scene, wanted: tuple[Kind, ...], runs: int, seed: int) -> Result:
@@ -100,8 +133,11 @@ def chaos(scene: Scene, wanted: tuple[Kind, ...], runs: int, seed: int) -> Resul
             shutil.rmtree(folder)
     if equal == runs:
         shutil.rmtree(logs)
-    total = Tally(*(sum(getattr(tally, column.name) for tally in tallies) for column in fields(Tally)))
+    total = sum(tallies, Tally())
     say(f"total: {_counts(total)}, {total.seconds:.0f} s")
+    for counts in (total.did, total.struck):
+        if counts:
+            say("  " + ", ".join(f"{name} {count}" for name, count in sorted(counts.items())))
     return Result(equal, runs, total)
 
 
@@ -129,7 +165,9 @@ def _undisturbed(scene: Scene, logs: Path, rng: Random) -> Outcome:
 def _one(
     scene: Scene, reference: Outcome, folder: Path, number: int, schedule: Schedule, rng: Random, tallies: list[Tally]
 ) -> bool:
-    plan = ", ".join(f"{fault.act} {fault.name} at {fault.share:.0%}" for fault in schedule.faults)
+    told = [f"{fault.act} {fault.name}".strip() + f" at {fault.share:.0%}" for fault in schedule.faults]
+    told += [f"{one.act} at {one.point} {one.passage}" for one in schedule.arms if one.point]
+    plan = ", ".join(told) or ", ".join(schedule.kinds)
     workers = f"{schedule.workers} worker{'s' if schedule.workers > 1 else ''}"
     try:
         found, tally = scene.run(folder, schedule, rng)
@@ -151,6 +189,7 @@ def _counts(tally: Tally) -> str:
         f"{tally.kills} kills of workers, {tally.learner_kills} of the learner, {tally.aborted} aborted transactions, "
         f"{tally.reprocessed} reprocessed records, {tally.moved} partitions moved, {tally.restored} taken up"
         + (f", {tally.fenced} fenced" if tally.fenced else "")
+        + (f", {tally.gave_up} gave up and were started again" if tally.gave_up else "")
     )
 
 

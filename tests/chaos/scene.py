@@ -3,129 +3,148 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from random import Random
 
 import msgspec
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
-from streams.contracts.keys import manifest_key
+from models.definitions import Definitions, encode_definitions
+from models.snapshot import content_hash
+from streams.contracts.keys import definitions_key, manifest_key
 from streams.errors import ShoalError
 from streams.settings import Settings
 from tests.chaos.crew import LEARNER, Crew
+from tests.chaos.ground import Ground
+from tests.chaos.hand import Hand
 from tests.chaos.line import Line
 from tests.chaos.markers import aborted_transactions
 from tests.chaos.outcome import Outcome, outcome, read_topic
-from tests.chaos.schedule import Fault, Schedule
+from tests.chaos.schedule import Schedule
 from tests.chaos.site import Site, begin, pour
 
-_WITHIN_S = 240.0
+_WITHIN_S = 120.0
 _LOOK_S = 0.05
+_ANSWER_S = 3.0
 _COORDINATOR_COMES = (
     KafkaError.NOT_COORDINATOR,
     KafkaError.COORDINATOR_NOT_AVAILABLE,
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
     KafkaError._TIMED_OUT,
+    KafkaError._TRANSPORT,
+    KafkaError._ALL_BROKERS_DOWN,
+    KafkaError.NETWORK_EXCEPTION,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
     """What was done to a run, and what it cost. `reprocessed`: records between the first and the last change of each
-    aborted transaction, in each partition; those were certainly read again."""
+    aborted transaction, in each partition; those were certainly read again. `struck`: at which points; `did`: which acts."""
 
-    kills: int
-    learner_kills: int
-    fenced: int
-    aborted: int
-    reprocessed: int
-    moved: int
-    restored: int
-    seconds: float
+    kills: int = 0
+    learner_kills: int = 0
+    fenced: int = 0
+    gave_up: int = 0
+    aborted: int = 0
+    reprocessed: int = 0
+    moved: int = 0
+    restored: int = 0
+    seconds: float = 0.0
+    struck: Counter[str] = field(default_factory=Counter)
+    did: Counter[str] = field(default_factory=Counter)
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(*(getattr(self, column.name) + getattr(other, column.name) for column in fields(self)))
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A site and the line that all runs read."""
+    """A site and the line that all runs read. `ground`: of a site that may be harmed."""
 
     site: Site
     settings: Settings
     line: Line
+    ground: Ground | None = None
 
     def run(self, folder: Path, schedule: Schedule, rng: Random) -> tuple[Outcome, Tally]:
         """Raises ShoalError when a process ends by itself or the input does not come to its end."""
         settings = self.settings
         begin(settings)
+        publish_definitions(settings, self.line.definitions)
         pour(settings, self.line)
         folder.mkdir(parents=True)
-        crew = Crew(settings, folder, rng)
+        crew = Crew(settings, folder, rng, next_arms=list(schedule.arms), ground=self.ground, forgiving=schedule.harms_ground)
+        hand = Hand(crew, self.ground)
         started = time.monotonic()
         try:
             crew.start(LEARNER)
             for slot in range(schedule.workers):
                 crew.start(f"work-{slot}")
-            self._disturb(crew, schedule)
-            self._last_manifest()
+            self._disturb(hand, schedule)
+            self._last_manifest(hand)
             seconds = time.monotonic() - started
             crew.stop(*crew.alive)
+        except ShoalError:
+            crew.tell()
+            raise
         finally:
+            hand.mend()
             crew.end()
-        return outcome(settings), self._tally(crew, seconds)
+        return outcome(settings, crew.rests()), self._tally(crew, hand, seconds)
 
-    def _disturb(self, crew: Crew, schedule: Schedule) -> None:
-        """Returns when all input is committed and all faults have happened."""
+    def _disturb(self, hand: Hand, schedule: Schedule) -> None:
+        """Returns when all input is committed, and all faults have happened and are over."""
         faults = list(schedule.faults)
         with progress(self.settings, self.line) as share:
             deadline = time.monotonic() + _WITHIN_S
-            while (done := share()) < 1.0 or faults:
+            while (done := share()) < 1.0 or faults or hand.busy:
                 while faults and faults[0].share <= done:
-                    _act(crew, faults.pop(0))
-                crew.look()
+                    hand.act(faults.pop(0))
+                hand.look()
                 if time.monotonic() > deadline:
                     raise ShoalError(f"after {_WITHIN_S:.0f} s {done:.0%} of the input is committed")
                 time.sleep(_LOOK_S)
 
-    def _last_manifest(self) -> None:
+    def _last_manifest(self, hand: Hand) -> None:
         """Waits for what the learner says of the last epoch; it has nothing more to do then."""
         wanted = manifest_key(self.line.epochs[-1])
         deadline = time.monotonic() + _WITHIN_S
         while wanted not in [m.key() for m in read_topic(self.settings, "models")[0]]:
+            hand.look()
             if time.monotonic() > deadline:
                 raise ShoalError(f"the learner has not published epoch {self.line.epochs[-1]} after {_WITHIN_S:.0f} s")
             time.sleep(_LOOK_S)
 
-    def _tally(self, crew: Crew, seconds: float) -> Tally:
+    def _tally(self, crew: Crew, hand: Hand, seconds: float) -> Tally:
         folders = self.site.folders(self.settings, "state", "segments", "segment-changes", "samples", "journal", "events.dlq")
         return Tally(
             kills=crew.kills,
             learner_kills=crew.learner_kills,
             fenced=crew.fenced,
+            gave_up=crew.gave_up,
             aborted=aborted_transactions(folders),
             reprocessed=reprocessed(self.settings),
             moved=crew.moved(),
             restored=crew.restored(),
             seconds=seconds,
+            struck=crew.struck(),
+            did=hand.did,
         )
 
 
-def _act(crew: Crew, fault: Fault) -> None:
-    time.sleep(fault.delay_s)
-    if fault.act == "add":
-        crew.start(fault.name)
-        return
-    # One that was stopped earlier in this run is represented by another.
-    name = fault.name if fault.name in crew.alive else next(name for name in sorted(crew.alive) if name != LEARNER)
-    if fault.act == "kill":
-        crew.kill(name)
-        time.sleep(fault.again_s)
-        crew.start(name)
-    elif fault.act == "freeze":
-        crew.freeze(name, crew.settings.session_timeout_ms / 1000 + 2)
-    else:
-        crew.stop(name)
+def publish_definitions(settings: Settings, definitions: Sequence[Definitions]) -> None:
+    """Puts definitions that a tick may name where workers find them."""
+    producer = Producer({"bootstrap.servers": settings.bootstrap_servers, "log_level": 3})
+    for one in definitions:
+        data = encode_definitions(one)
+        producer.produce(settings.topic("models"), data, definitions_key(content_hash(data)), 0)
+    if producer.flush(30):
+        raise ShoalError("the broker does not take definitions")
 
 
 class _Share:
@@ -138,6 +157,7 @@ class _Share:
                 "bootstrap.servers": settings.bootstrap_servers,
                 "group.id": settings.group_name(),
                 "isolation.level": "read_uncommitted",
+                "log_level": 0,
             }
         )
         self._last = 0.0
@@ -149,7 +169,7 @@ class _Share:
 
     def __call__(self) -> float:
         try:
-            found = self._consumer.committed([TopicPartition(*place) for place in self._ends], 10)
+            found = self._consumer.committed([TopicPartition(*place) for place in self._ends], _ANSWER_S)
         except KafkaException as raised:
             if raised.args[0].code() not in _COORDINATOR_COMES:
                 raise

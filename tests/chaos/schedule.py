@@ -2,63 +2,157 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
-from typing import Literal, get_args
+from typing import Final, Literal, get_args
 
 from streams.errors import ShoalError
+from tests.chaos.armed import Act as Strike
+from tests.chaos.armed import Arms
 from tests.chaos.crew import LEARNER
+from tests.chaos.points import POINTS
 
-Kind = Literal["kill", "scale", "freeze"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
-Act = Literal["kill", "add", "stop", "freeze"]
+Kind = Literal[
+    "kill", "scale", "freeze", "point", "stall", "clock", "learner", "models",
+    "broker", "coordinator", "hole", "cut", "slow", "disk",
+]  # fmt: skip
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+GROUND: Final = ("broker", "coordinator", "hole", "cut", "slow", "disk")
+"""Kinds that harm the broker or the way to it."""
+Act = Literal["kill", "add", "stop", "freeze", "rival", "garbage", "broker", "hole", "cut", "slow", "disk"]
+MOST_KINDS = 4
+LONGEST_POLL_S = 7.0
+"""What the workers of a run with all faults may take between two polls."""
+_HOUR_MS = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """At `share` (0 to 1) of the input, and `delay_s` later, `act` on `name`; a killed one starts `again_s` later."""
+    """At `share` (0 to 1) of the input, `act` on `name`: a worker, the learner, or a way; undone after `seconds`."""
 
     share: float
-    delay_s: float
     act: Act
     name: str
-    again_s: float = 0.0
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """So many workers at first, and what happens then, in order."""
+    """So many workers at first, with which arms, and what happens then, in order."""
 
     workers: int
     faults: tuple[Fault, ...]
+    arms: tuple[Arms, ...] = ()
+    kinds: tuple[Kind, ...] = ()
+
+    @property
+    def harms_ground(self) -> bool:
+        """Whether the broker is out of reach at times."""
+        return any(kind in GROUND for kind in self.kinds)
 
 
 def kinds(text: str) -> tuple[Kind, ...]:
-    """`kill,scale` and the like. Raises ShoalError."""
-    words = text.split(",")
+    """`kill,scale` and the like, or `all`. Raises ShoalError."""
+    words = list(KINDS) if text == "all" else text.split(",")
     wrong = [word for word in words if word not in KINDS]
     if wrong:
         alone = "; wall, malformed and splits are runs of their own (make chaos FAULTS=wall)"
-        raise ShoalError(f"--faults {text}: {', '.join(wrong)} is none; they are {', '.join(KINDS)}{alone}")
+        raise ShoalError(f"--faults {text}: {', '.join(wrong)} is none; they are all, or {', '.join(KINDS)}{alone}")
     return tuple(kind for kind in KINDS if kind in words)
 
 
+class _Draw:
+    """The faults of one run as they are drawn."""
+
+    def __init__(self, wanted: tuple[Kind, ...], rng: Random) -> None:
+        self.rng = rng
+        self.workers = 1 if "scale" in wanted else rng.choice((1, 2))
+        self.faults: list[Fault] = []
+        self.arms: list[Arms] = []
+
+    def add(self, low: float, high: float, act: Act, name: str, seconds: float = 0.0) -> None:
+        self.faults.append(Fault(self.rng.uniform(low, high), act, name, seconds))
+
+    def worker(self) -> str:
+        return f"work-{self.rng.randrange(self.workers)}"
+
+    def way(self) -> str:
+        return self.rng.choice(("A", "B"))
+
+    def kill(self) -> None:
+        """Two or three kills of workers, one of the learner in every other run."""
+        for _ in range(self.rng.choice((2, 3))):
+            self.add(0.02, 0.95, "kill", self.worker(), self.rng.uniform(0.0, 0.5))
+        if self.rng.random() < 0.5:
+            self.add(0.02, 0.95, "kill", LEARNER, self.rng.uniform(0.0, 0.5))
+
+    def scale(self) -> None:
+        """From one worker to two, in one of three runs to four, and back to one."""
+        most = self.rng.choice((2, 2, 4))
+        for slot in range(1, most):
+            self.add(0.1, 0.3, "add", f"work-{slot}")
+        for slot in self.rng.sample(range(most), most - 1):
+            self.add(0.55, 0.75, "stop", f"work-{slot}")
+
+    def freeze(self) -> None:
+        self.add(0.1, 0.8, "freeze", self.worker(), 8.0)
+
+    def point(self) -> None:
+        """A worker dies at a named point, and so does its successor."""
+        for _ in range(2):
+            self._arm(self.rng.choice(list(POINTS)), self.rng.choice(("die", "die", "die soon")), self.rng.uniform(0.0, 0.02))
+
+    def stall(self) -> None:
+        self._arm(
+            self.rng.choice(("polled", "applied", "stretch swept", "rows written", "offsets sent")), "stall", LONGEST_POLL_S + 2.0
+        )
+
+    def coordinator(self) -> None:
+        """The broker, and with it the coordinator of transactions, goes away in the middle of a commit."""
+        self._arm(self.rng.choice(("all written", "offsets sent", "committed", "giving up")), "kill the broker", 0.0)
+
+    def _arm(self, point: str, act: Strike, seconds: float) -> None:
+        passage = self.rng.randint(1, POINTS[point].often)
+        self.arms.append(Arms(point=point, passage=passage, act=act, seconds=seconds))
+
+    def clock(self) -> None:
+        """The first worker's clock is an hour off."""
+        self.arms.insert(0, Arms(ahead_ms=self.rng.choice((-_HOUR_MS, _HOUR_MS))))
+
+    def learner(self) -> None:
+        """It is killed, frozen so that its snapshots come late, or started twice by mistake."""
+        act: Act = self.rng.choice(("kill", "freeze", "rival"))
+        self.add(0.05, 0.8, act, LEARNER, 5.0 if act == "freeze" else 0.2)
+
+    def models(self) -> None:
+        """Snapshots and manifests that are none stand in `models`."""
+        for _ in range(3):
+            self.add(0.0, 0.9, "garbage", LEARNER)
+
+    def broker(self) -> None:
+        self.add(0.05, 0.9, "broker", "", self.rng.uniform(0.0, 5.0))
+
+    def hole(self) -> None:
+        self.add(0.05, 0.8, "hole", self.way(), self.rng.choice((3.0, 9.0, 16.0)))
+
+    def cut(self) -> None:
+        for _ in range(3):
+            self.add(0.02, 0.95, "cut", self.way())
+
+    def slow(self) -> None:
+        self.add(0.05, 0.5, "slow", self.way(), 6.0)
+
+    def disk(self) -> None:
+        self.add(0.1, 0.8, "disk", "", 3.0)
+
+
 def draw(wanted: tuple[Kind, ...], rng: Random) -> Schedule:
-    """Two or three kills of workers, one of the learner in every other run; from one worker to two and back; a freeze."""
-    workers = 1 if "scale" in wanted else rng.choice((1, 2))
-    faults: list[Fault] = []
-
-    def add(low: float, high: float, act: Act, name: str) -> None:
-        faults.append(Fault(rng.uniform(low, high), rng.uniform(0.0, 0.3), act, name, rng.uniform(0.0, 0.5)))
-
-    if "scale" in wanted:
-        add(0.1, 0.3, "add", "work-1")
-        add(0.55, 0.75, "stop", rng.choice(("work-0", "work-1")))
-    if "kill" in wanted:
-        for _ in range(rng.choice((2, 3))):
-            add(0.02, 0.95, "kill", f"work-{rng.randrange(workers)}")
-        if rng.random() < 0.5:
-            add(0.02, 0.95, "kill", LEARNER)
-    if "freeze" in wanted:
-        add(0.1, 0.8, "freeze", f"work-{rng.randrange(workers)}")
-    return Schedule(workers, tuple(sorted(faults, key=lambda fault: fault.share)))
+    """All wanted kinds in one run; of many, one to four of them."""
+    chosen = wanted if len(wanted) <= MOST_KINDS else tuple(sorted(rng.sample(wanted, rng.randint(1, MOST_KINDS))))
+    drawn = _Draw(chosen, rng)
+    how: Mapping[Kind, Callable[[], None]] = {kind: getattr(drawn, kind) for kind in KINDS}
+    for kind in chosen:
+        how[kind]()
+    faults = sorted(drawn.faults, key=lambda fault: fault.share)
+    return Schedule(drawn.workers, tuple(faults), tuple(drawn.arms), chosen)

@@ -35,6 +35,7 @@ from streams.replay.event import ReplayEvent
 from streams.scoring.audit import Audit, check_chain, read_all
 from streams.settings import DAY_MS, Settings
 from streams.simulator import Config, generate_events
+from tests.chaos.armed import Arms
 from tests.chaos.crew import LEARNER, Crew
 from tests.chaos.forgery import forged, place_of
 from tests.chaos.run import say
@@ -71,8 +72,7 @@ class WallRun:
         self.config = Config(customers=CUSTOMERS, days=DAYS, seed=self.seed)
         start, speed, anchor = self.config.start_ms, DAY_MS / 1000 / DAY_SECONDS, time.time_ns() // 1_000_000 + 4_000
         self.clock = ScaledClock(start, speed, anchor)
-        program = ("tests.chaos.scaled", str(start), str(speed), str(anchor))
-        self.crew = Crew(self.settings, self.folder, Random(self.seed), program=program)
+        self.crew = Crew(self.settings, self.folder, Random(self.seed), usual=Arms(start_ms=start, speed=speed, anchor_ms=anchor))
 
     def run(self) -> None:
         """All days; returns when everything is committed and the workers have ended in order."""
