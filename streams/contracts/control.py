@@ -5,7 +5,13 @@ A tick is a record with a null key in every partition of `events` and `commands`
 
 from __future__ import annotations
 
+from typing import Annotated, Final
+
 import msgspec
+from msgspec import Meta
+
+LATEST_MS: Final = 7_258_118_400_000
+"""Times are before this: the year 2200, ms since 1970."""
 
 
 class Tick(msgspec.Struct, frozen=True, tag="shoal.tick", tag_field="type"):
@@ -14,9 +20,13 @@ class Tick(msgspec.Struct, frozen=True, tag="shoal.tick", tag_field="type"):
     `final` marks the last tick of a replay, so that whoever waits knows the input is done.
     """
 
-    at: int
+    at: Annotated[int, Meta(ge=0, lt=LATEST_MS)]
     definitions: str | None = None
     final: bool = False
+
+
+class Other(msgspec.Struct, frozen=True, tag="", tag_field="type"):
+    """Beside `Tick` in a decoder it has a record say its type, for only among several is a tag asked for."""
 
 
 class Command(msgspec.Struct, frozen=True):

@@ -14,10 +14,10 @@ Call = Literal["track", "identify", "page", "screen", "group", "alias"]
 
 
 class EventLike(Protocol):  # the names are those of Segment's spec
-    """A decoded event. Absent: None, or the empty string for `event` and `timestamp`."""
+    """A decoded event. Absent: None, or the empty string for `timestamp`."""
 
     type: str
-    event: str
+    event: str | None
     userId: str | None  # noqa: N815
     anonymousId: str | None  # noqa: N815
     messageId: str | None  # noqa: N815
@@ -61,7 +61,7 @@ def event_type(taxonomy: Taxonomy, max_amount: float) -> type[msgspec.Struct]:
         "Event",
         [
             ("type", Call),
-            ("event", str, ""),
+            ("event", str | None, None),
             ("userId", str | None, None),
             ("anonymousId", str | None, None),
             ("messageId", str | None, None),

@@ -5,6 +5,7 @@ What `streams.scoring.scan` leaves comes here. It is some eight times slower, an
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,12 +17,14 @@ import numpy as np
 from models.identity import stable_hash
 from models.row import BEHAVIOURS, CATEGORY_SLOTS
 from models.taxonomy import Taxonomy
+from streams.contracts.control import LATEST_MS
 from streams.scoring.events import Context, EventLike, decoder, field_of
-from streams.scoring.scan import MAX_KEY_BYTES, NONE, TOO_LATE, Columns
+from streams.scoring.scan import MAX_KEY_BYTES, NONE, Columns
 
 _MOST_NESTED = 500
 """Deeper JSON is refused. The decoder's own limit depends on Python's version and on how deep the caller's stack is, so that
 it would be taken in one process and refused in another."""
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _MONEY = (BEHAVIOURS.index("order"), BEHAVIOURS.index("refund"))
 _UNSEEN = CATEGORY_SLOTS - 1
 
@@ -99,8 +102,8 @@ class Exact:
         return NONE if named is None else self._categories.get(named, _UNSEEN)
 
     def _channel_of(self, properties: object, context: Context) -> int:
-        """A property named in the taxonomy says most, the last one more than the first; then the campaign, then the device."""
-        named = [get(properties) for get in reversed(self._channel)]
+        """The first property of those in the taxonomy that says something; then the campaign, then the device."""
+        named = [get(properties) for get in self._channel]
         named += [context.campaign and context.campaign.medium, context.device and context.device.type]
         return next((code for name in named if name is not None and (code := self._channels.get(name)) is not None), NONE)
 
@@ -111,10 +114,12 @@ def _first(fields: Sequence[Callable[[object], float | None]], properties: objec
 
 
 def _too_deep(value: bytes) -> bool:
-    """Whether brackets nest deeper than _MOST_NESTED; those inside strings count too."""
+    """Whether brackets nest deeper than _MOST_NESTED."""
     if len(value) <= _MOST_NESTED or value.count(b"[") + value.count(b"{") <= _MOST_NESTED:
         return False
-    text = np.frombuffer(value, np.uint8)
+    text = np.frombuffer(_STRING.sub(b"", value), np.uint8)
+    if not len(text):
+        return False
     opens, closes = (text == ord("[")) | (text == ord("{")), (text == ord("]")) | (text == ord("}"))
     return bool(np.cumsum(opens.astype(np.int64) - closes).max() > _MOST_NESTED)
 
@@ -143,6 +148,6 @@ def parse_time(text: str) -> tuple[int, int]:
         raise Refused("bad_timestamp", f"timestamp {text[:40]!r} names no zone; add Z or an offset")
     shift = int(offset.total_seconds() * 1000)
     at = int(moment.replace(microsecond=0).timestamp()) * 1000 + moment.microsecond // 1000
-    if not 0 <= at < TOO_LATE:
+    if not 0 <= at < LATEST_MS:
         raise Refused("bad_timestamp", f"timestamp {text[:40]!r} is not between the years 1970 and 2199")
     return at, shift

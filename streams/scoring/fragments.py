@@ -7,7 +7,6 @@ holds what comes out against the contract (`streams.contracts.changes`).
 from __future__ import annotations
 
 from functools import cache
-from itertools import starmap
 from typing import NamedTuple
 
 import msgspec
@@ -121,7 +120,8 @@ def _segments(s: int, champions: Champions, program: Program, taxonomy: Taxonomy
             (key, name or key.removesuffix(":*").capitalize())
             for key, name in zip(program.keys[s], program.names[s], strict=True)
         ]
-    return [*starmap(_opened, known), *_unknown(s)[len(known) :]]
+    unknown = _unknown(s)
+    return [*(_opened(*one) if one[0] else unknown[i] for i, one in enumerate(known)), *unknown[len(known) :]]
 
 
 @cache

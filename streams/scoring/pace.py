@@ -14,7 +14,7 @@ import msgspec
 from models.errors import ShoalError
 from streams.broker.protocol import Message
 from streams.clock import Clock
-from streams.contracts.control import Tick
+from streams.contracts.control import Other, Tick
 from streams.errors import PoisonError
 from streams.scoring.exact import Bad
 from streams.scoring.library import Held, Library
@@ -22,7 +22,7 @@ from streams.scoring.partition import Partition
 from streams.scoring.sweep import Plan, sweep
 
 log = logging.getLogger(__name__)
-_tick = msgspec.json.Decoder(Tick).decode
+_control = msgspec.json.Decoder(Tick | Other).decode
 _MOST_SKIPPED = 1000
 
 
@@ -64,9 +64,10 @@ def tick_in(message: Message) -> Tick | None:
     if value is None:
         return None
     try:
-        return _tick(value)
+        control = _control(value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+    return control if isinstance(control, Tick) else None
 
 
 def take_run(queue: deque[Message], limit: int) -> list[Message]:
@@ -82,9 +83,10 @@ def _has_key(message: Message) -> bool:
 
 
 def bury_commands(partition: Partition, commands: list[Message]) -> None:
-    """No kind of command is known yet: each becomes a dead letter with that reason."""
+    """No kind of command is known yet: each becomes a dead letter with that reason. A tick is none."""
     for message in commands:
-        partition.bury(message, Bad(0, "command", "this version knows no commands; see the changelog for when it does"))
+        if message.key() is not None or tick_in(message) is None:
+            partition.bury(message, Bad(0, "command", "this version knows no commands; see the changelog for when it does"))
         partition.commands_at = message.offset() + 1
 
 

@@ -16,6 +16,7 @@ from models.kernel.iso import moment
 from models.kernel.jit import compiled, flat
 from models.kernel.tables import F8, I4, I8, U1, U8, Int
 from models.row import BEHAVIOURS, CATEGORY_SLOTS
+from streams.contracts.control import LATEST_MS
 from streams.scoring import vocabulary as v
 from streams.scoring.json_text import amount, null, plain, skip, space
 from streams.scoring.vocabulary import Names, Vocabulary, Words, bucket
@@ -23,8 +24,7 @@ from streams.scoring.vocabulary import Names, Vocabulary, Words, bucket
 LEFT, TAKEN, UNNAMED = range(3)
 """Status of a record: left to others; taken; taken, but what happened is not in the taxonomy."""
 NONE = 255
-TOO_LATE = 7_258_118_400_000
-"""2200-01-01, ms."""
+"""Of a category or a channel: none."""
 MAX_KEY_BYTES = 256
 
 _OPEN, _CLOSE, _COMMA, _COLON, _QUOTE, _N = (ord(c) for c in '{},:"n')
@@ -32,7 +32,7 @@ _TOP, _TEXT, _AMOUNT, _OBJECT, _UNKNOWN = v.TOP, v.TEXT, v.AMOUNT, v.OBJECT, v.U
 _PARENTS = v.PARENTS
 _TYPE, _EVENT, _TIMESTAMP, _USER, _ANONYMOUS, _MESSAGE = v.TYPE, v.EVENT, v.TIMESTAMP, v.USER, v.ANONYMOUS, v.MESSAGE
 _DEVICE_TYPE, _MEDIUM = v.DEVICE_TYPE, v.MEDIUM
-_LEFT, _TAKEN, _UNNAMED, _NONE, _TOO_LATE, _MAX_KEY_BYTES = LEFT, TAKEN, UNNAMED, NONE, TOO_LATE, MAX_KEY_BYTES
+_LEFT, _TAKEN, _UNNAMED, _NONE, _TOO_LATE, _MAX_KEY_BYTES = LEFT, TAKEN, UNNAMED, NONE, LATEST_MS, MAX_KEY_BYTES
 _ORDER, _REFUND = BEHAVIOURS.index("order"), BEHAVIOURS.index("refund")
 _UNSEEN = CATEGORY_SLOTS - 1
 _ABSENT = -1
@@ -192,9 +192,10 @@ def _category(voc: Vocabulary, text: U1, found: Found, mark: Int) -> Int:
 
 @flat
 def _channel(voc: Vocabulary, text: U1, found: Found, mark: Int) -> Int:
-    """A property named in the taxonomy says most, the last one more than the first; then the campaign, then the device."""
-    for k in range(voc.channel.shape[0] - 1, -3, -1):
-        f = np.int64(voc.channel[k]) if k >= 0 else _MEDIUM if k == -1 else _DEVICE_TYPE
+    """Of the first property of those in the taxonomy that says something; then of the campaign, then of the device."""
+    n = voc.channel.shape[0]
+    for k in range(n + 2):
+        f = np.int64(voc.channel[k]) if k < n else _MEDIUM if k == n else _DEVICE_TYPE
         if _has(found, f, mark):
             code = _code(voc.channels, text, found.starts[f], found.ends[f], _NONE)
             if code != _NONE:

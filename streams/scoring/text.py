@@ -10,6 +10,7 @@ from models.kernel.tables import I8, U1, Int
 
 _POWERS = 10.0 ** np.arange(23)
 _DIGITS = 6
+_STEP = 16
 _TIME = 24
 _HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
 _NULL = np.frombuffer(b"null", np.uint8)
@@ -117,9 +118,7 @@ def put_time_again(out: U1, end: Int, ms: Int, last: I8) -> Int:
 
 @inlined
 def _exponent(value: float) -> Int:
-    """The power of ten that `value` (at least 1e-15) reaches; from 22 on, by its logarithm."""
-    if value >= _POWERS[22]:
-        return np.int64(np.floor(np.log10(value)))
+    """The power of ten that `value` (from 1e-15 to 1e22) reaches."""
     exponent = 0
     if value >= 1.0:
         while value >= _POWERS[exponent + 1]:
@@ -132,7 +131,7 @@ def _exponent(value: float) -> Int:
 
 @compiled
 def put_number(out: U1, end: Int, value: float) -> Int:
-    """Six significant digits; null for what is not finite."""
+    """Six significant digits, from 1e22 on with an exponent; null for what is not finite."""
     if not np.isfinite(value):
         return put(out, end, _NULL, 0, 4)
     if value < 0.0:
@@ -142,9 +141,13 @@ def put_number(out: U1, end: Int, value: float) -> Int:
     if value < 1e-15:
         out[end] = 48
         return end + 1
+    above: Int = 0
+    while value >= _POWERS[22]:
+        value /= _POWERS[_STEP]
+        above += _STEP
     exponent = _exponent(value)
     shift = _DIGITS - 1 - exponent
-    scaled = value * _POWERS[shift] if shift >= 0 else value / _POWERS[min(-shift, 22)]
+    scaled = value * _POWERS[shift] if shift >= 0 else value / _POWERS[-shift]
     digits = int(np.rint(scaled))
     while digits >= 1_000_000:
         digits = (digits + 5) // 10
@@ -156,7 +159,11 @@ def put_number(out: U1, end: Int, value: float) -> Int:
     while count > 1 and digits % 10 == 0:
         digits //= 10
         count -= 1
-    return _put_digits(out, end, digits, count, exponent)
+    if above == 0:
+        return _put_digits(out, end, digits, count, exponent)
+    end = _put_digits(out, end, digits, count, 0)
+    out[end] = 101
+    return put_int(out, end + 1, exponent + above)
 
 
 @compiled

@@ -59,6 +59,10 @@ class Transaction:
             self._connection.abort()
             self._open = False
 
+    def abandon(self) -> None:
+        """What is open is left to the broker: the connection is of no more use."""
+        self._open = False
+
     @property
     def is_overdue(self) -> bool:
         """Whether one is open for longer than the broker allows, so that nobody else need have fenced us."""

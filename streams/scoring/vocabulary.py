@@ -19,7 +19,7 @@ PARENTS = np.array([TOP, TOP, TOP, CONTEXT, CONTEXT])
 """The object in which each of these stands."""
 
 _ENVELOPE = (
-    ("type", TOP, TEXT, TOP, False), ("event", TOP, TEXT, TOP, False), ("timestamp", TOP, TEXT, TOP, False),
+    ("type", TOP, TEXT, TOP, False), ("event", TOP, TEXT, TOP, True), ("timestamp", TOP, TEXT, TOP, False),
     ("userId", TOP, TEXT, TOP, True), ("anonymousId", TOP, TEXT, TOP, True), ("messageId", TOP, TEXT, TOP, True),
     ("properties", TOP, OBJECT, PROPERTIES, False), ("context", TOP, OBJECT, CONTEXT, False),
     ("device", CONTEXT, OBJECT, DEVICE, True), ("campaign", CONTEXT, OBJECT, CAMPAIGN, True),

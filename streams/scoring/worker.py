@@ -263,6 +263,7 @@ class Worker:
             self._restorer.cancel(number)
         self.slots.clear()
         self._shelf.clear()
+        self._transaction.abandon()
         self.connection.close()
         self._connect()
 

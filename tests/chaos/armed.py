@@ -69,7 +69,8 @@ def clock_of(arms: Arms) -> Clock:
 
 def _say(process: str, text: str) -> None:
     """At once, also when the process is dead in a moment."""
-    moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
+    now = time.time()
+    moment = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}.{int(now % 1 * 1000):03d}Z"
     os.write(2, msgspec.json.encode({"at": moment, "process": process, "message": text}) + b"\n")
 
 

@@ -206,8 +206,8 @@ class Crew:
 
     def rests(self) -> dict[int, str]:
         """The digest of each partition as the worker had it that ended last."""
-        words = [line.message.split() for line in self._said() if f" {RESTS} " in line.message]
-        return {int(word[1]): word[-1] for word in words}
+        said = sorted((line.at, line.message) for line in self._said() if f" {RESTS} " in line.message)
+        return {int(word[1]): word[-1] for word in (message.split() for _, message in said)}
 
     def _said(self) -> Iterator[Line]:
         for process in self.lives:

@@ -1,4 +1,5 @@
-"""`make chaos`: real processes on real Kafka, disturbed on purpose, must leave behind what an undisturbed run leaves.
+"""`make chaos`: real processes on real Kafka, disturbed on purpose, must leave behind what an undisturbed run leaves, which
+must be what the oracle makes of its input, journal and snapshots.
 
     python -m tests.chaos.run --faults kill --runs 20 --seed 1
 
@@ -14,22 +15,27 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
+from typing import cast
 
 from models.errors import ShoalError
 from streams.embedded import MissingPrerequisite
+from streams.settings import Settings
 from tests.chaos.ground import Ground, ground
 from tests.chaos.line import Twists, shop
-from tests.chaos.outcome import Outcome, differences, faults
+from tests.chaos.outcome import Outcome, differences, faults, read_topic
 from tests.chaos.points import POINTS
 from tests.chaos.scene import Scene, Tally
 from tests.chaos.schedule import GROUND, LONGEST_POLL_S, MOST_KINDS, Kind, Schedule, draw, kinds
 from tests.chaos.site import Site, broker, site_of
 from tests.oracle.scripts import definitions_of
+from tests.oracle.topics import Kept, disagreements, read_topics
 
 CUSTOMERS, DAYS, PARTITIONS = 400, 45, 4
 SCALE_DAYS = 150
@@ -150,16 +156,25 @@ def _undisturbed(scene: Scene, logs: Path, rng: Random) -> Outcome:
     )
     reference, tally = scene.run(logs / "undisturbed", Schedule(1, ()), rng)
     wrong = faults(reference, expected)
+    began = time.monotonic()
+    wrong += disagreements(read_topics(partial(_kept, scene.settings)), scene.settings)
+    asked = time.monotonic() - began
     lacking = {"behaviour", "churn", "purchase", "value"} - reference.champions
     if lacking:
         wrong.append(f"no champion of {', '.join(sorted(lacking))} was promoted, so its decisions are not compared")
     say(
         f"undisturbed: {sum(map(len, reference.changes)):,} changes, {len(reference.snapshots)} snapshots, champions of "
-        f"{', '.join(sorted(reference.champions))}; digest {reference.digest[:16]}, {tally.seconds:.1f} s"
+        f"{', '.join(sorted(reference.champions))}; digest {reference.digest[:16]}, {tally.seconds:.1f} s; "
+        f"the oracle, {'which comes to the same' if not wrong else 'which comes to something else'}, took {asked:.0f} s"
     )
     if wrong:
         raise ShoalError(f"the undisturbed run is wrong by itself: {'; '.join(wrong)}. Logs: {logs}")
     return reference
+
+
+def _kept(settings: Settings, name: str) -> list[list[Kept]]:
+    """A topic's committed records as the oracle reads them."""
+    return cast("list[list[Kept]]", read_topic(settings, name))
 
 
 def _one(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -29,6 +30,8 @@ from tests.chaos.site import Site, begin, pour
 
 _WITHIN_S = 120.0
 _LOOK_S = 0.05
+_STUCK_S = 25.0
+"""Nothing should take so long: then the logs are to tell where everybody was."""
 _ANSWER_S = 3.0
 _COORDINATOR_COMES = (
     KafkaError.NOT_COORDINATOR,
@@ -102,7 +105,13 @@ class Scene:
         faults = list(schedule.faults)
         with progress(self.settings, self.line) as share:
             deadline = time.monotonic() + _WITHIN_S
+            farthest, moved_at = -1.0, time.monotonic()
             while (done := share()) < 1.0 or faults or hand.busy:
+                if done > farthest:
+                    farthest, moved_at = done, time.monotonic()
+                elif time.monotonic() > moved_at + _STUCK_S:
+                    hand.crew.tell()
+                    moved_at = math.inf
                 while faults and faults[0].share <= done:
                     hand.act(faults.pop(0))
                 hand.look()

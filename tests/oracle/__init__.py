@@ -1,1 +1,2 @@
-"""The oracle: a second, slow and plain reading of the engine's rules. It imports no `models.kernel` and no `models.engine`."""
+"""The oracle: a second, slow and plain reading of the engine's rules. It imports no `models.kernel`, no `models.engine`
+and no `streams.scoring`."""

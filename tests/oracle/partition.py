@@ -6,6 +6,7 @@ The documents are silent here, and the rule was read from the code:
   its own time or, if later, that of the last event.
 - A customer is sampled when hash // 256 modulo `phases` is the phase of the day and hash // 2**40 modulo `one_in` is 0; the
   features are those before the sweep decides, as float32, and the label counts from the lifetime counters.
+- A sample whose horizon was over for a period or longer when a sweep came (downtime) is dropped: its label would lie.
 """
 
 from __future__ import annotations
@@ -46,6 +47,14 @@ class Label:
     spent: float
 
 
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a sweep has for the learner: samples with the labels that fell due, those dropped left out, and samples taken."""
+
+    due: list[tuple[Sample, Label]]
+    taken: list[Sample]
+
+
 @dataclass(slots=True)
 class Partition:
     """Customers by id, and what was said: `changes`, `outcomes` of events, `samples` waiting and `labels` of those that matured.
@@ -82,9 +91,11 @@ class Partition:
             assert customer.last is not None
             self._decide(customer, customer.last)
 
-    def sweep(self, at: int) -> None:
+    def sweep(self, at: int) -> Swept:
         """Labels what has matured, then looks at every customer at a time (ms), in order of (hash, id)."""
-        self._mature(at - self.horizon)
+        matured = self._mature(at - self.horizon)
+        due = [(sample, label) for sample, label in matured if at < sample.taken + self.horizon + self.period]
+        waiting = len(self.samples)
         for customer in sorted(self.customers.values(), key=lambda customer: (stable_hash(customer.id), customer.id)):
             assert customer.last is not None
             moment = max(at, customer.last)
@@ -92,6 +103,7 @@ class Partition:
                 x = tuple(single(figure) for figure in features(customer, moment).values())
                 self.samples.append(Sample(customer.id, at, x, customer.events, customer.orders, customer.spent))
             self._decide(customer, moment)
+        return Swept(due, self.samples[waiting:])
 
     def rows(self) -> dict[bytes, bytes]:
         """The packed row of every customer."""
@@ -101,16 +113,18 @@ class Partition:
         h = stable_hash(name)
         return (h // 256) % self.phases == at // self.period % self.phases and (h // 2**40) % self.one_in == 0
 
-    def _mature(self, until: int) -> None:
-        waiting = []
+    def _mature(self, until: int) -> list[tuple[Sample, Label]]:
+        waiting, matured = [], []
         for sample in self.samples:
             if sample.taken > until:
                 waiting.append(sample)
                 continue
             c = self.customers[sample.customer]
             grown = (c.events - sample.events, c.orders - sample.orders, c.spent - sample.spent)
-            self.labels.append(Label(sample.customer, sample.taken, *grown))
+            matured.append((sample, Label(sample.customer, sample.taken, *grown)))
         self.samples = waiting
+        self.labels += [label for _, label in matured]
+        return matured
 
     def _decide(self, customer: Customer, at: int) -> None:
         x = features(customer, at)

@@ -1,4 +1,5 @@
-"""What must hold of a run when it has come to rest, each law by name: it is the same as the undisturbed run of its input."""
+"""What must hold of a run when it has come to rest, each law by name: it is the same as the undisturbed run of its input, and
+what the oracle makes of its input, journal and snapshots."""
 
 from __future__ import annotations
 
@@ -9,10 +10,12 @@ from functools import cache
 import msgspec
 
 from models.kernel.layout import EVENTS
+from streams.broker.memory import MemoryMessage
 from streams.broker.protocol import TP
 from streams.contracts.changes import Change
 from streams.scoring.digest import digest, entries_of
 from tests.chaos.twin import Entry, Twin, synthetic_models
+from tests.oracle.topics import disagreements, read_topics
 from tests.simulation.plan import PARTITIONS, Plan, in_transactions, line_of
 from tests.simulation.world import settings
 
@@ -59,9 +62,21 @@ def broken(twin: Twin, line: int) -> Iterator[str]:
                 yield f"{law}: partition {number} has {len(now)} records instead of {len(before)}, {_first(before, now)}"
     if found.memberships != wanted.memberships:
         yield "memberships: what is said last of some customer differs"
+    yield from _asked(twin)
     yield from _linked(found.outputs["changes"])
     yield from _counted(twin, found, line)
     yield from _stable(twin)
+
+
+def _asked(twin: Twin) -> Iterator[str]:
+    """The oracle, a second reading of the rules, comes to the same from input, journal and snapshots."""
+
+    def read(name: str) -> list[list[MemoryMessage]]:
+        topic = twin.settings.topic(name)
+        return [twin.cluster.read_committed(topic, number) for number in range(twin.cluster.partitions(topic))]
+
+    for sentence in disagreements(read_topics(read), twin.settings):
+        yield f"oracle: {sentence}"
 
 
 def _first(before: list[Entry], now: list[Entry]) -> str:
