@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 import time
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -23,20 +24,24 @@ import msgspec
 from streams.cli.main import main as shoal
 from streams.clock import Clock, ScaledClock, WallClock
 from streams.embedded import broker_status
+from streams.errors import Aborted
 from streams.scoring import main as scoring
 from streams.scoring.digest import digest, entries_of
 from streams.scoring.worker import Worker
+from tests.chaos.breaking import ON_KAFKA, struck
 from tests.chaos.points import arm
 
 ENVIRONMENT = "CHAOS_ARMS"
 STRUCK, RESTS = "struck at", "rests at"
-Act = Literal["die", "die soon", "stall", "kill the broker"]
+BROKE = "broke"
+Act = Literal["die", "die soon", "stall", "abort", "kill the broker"]
 
 
 class Arms(msgspec.Struct, frozen=True):
     """What a process is given. Without `point` nothing strikes; without `speed` the clock is the machine's, `ahead_ms` ahead.
 
     passage: of the point, from 1. seconds: of a stall, or until it dies soon. broker: the folder of one that may be killed.
+    control: a guarantee that is broken (`tests.chaos.breaking`).
     start_ms, anchor_ms: of a clock that is `speed` times as fast (`streams.clock.ScaledClock`).
     """
 
@@ -45,6 +50,7 @@ class Arms(msgspec.Struct, frozen=True):
     act: Act = "die"
     seconds: float = 0.0
     broker: str = ""
+    control: str = ""
     ahead_ms: int = 0
     speed: float = 0.0
     start_ms: int = 0
@@ -83,6 +89,8 @@ def _strike(arms: Arms, process: str) -> None:
         threading.Timer(arms.seconds, os.kill, (me, signal.SIGKILL)).start()
     elif arms.act == "stall":
         time.sleep(arms.seconds)
+    elif arms.act == "abort":
+        raise Aborted("injected")
     elif (running := broker_status(Path(arms.broker))) is not None:
         running.kill()
 
@@ -108,6 +116,9 @@ def main() -> None:
 
         mock.patch.object(Worker, "close", ending).start()
         mock.patch.object(scoring, "WallClock", partial(clock_of, arms)).start()
+        if arms.control:
+            struck.tell = lambda name, count: _say(process, f"{BROKE} {count} times: {name}")
+            ON_KAFKA[arms.control](ExitStack(), arms.control)
         if arms.point:
             arm(arms.point, arms.passage, partial(_strike, arms, process))
     shoal()

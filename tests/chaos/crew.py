@@ -17,7 +17,7 @@ import msgspec
 
 from streams.errors import ShoalError
 from streams.settings import Settings
-from tests.chaos.armed import ENVIRONMENT, RESTS, STRUCK, Arms
+from tests.chaos.armed import BROKE, ENVIRONMENT, RESTS, STRUCK, Arms
 from tests.chaos.ground import Ground
 
 LEARNER = "learn"
@@ -204,6 +204,14 @@ class Crew:
         """The points at which something struck, with what it was."""
         return Counter(line.message.removeprefix(f"{STRUCK} ") for line in self._said() if line.message.startswith(STRUCK))
 
+    def broke(self) -> int:
+        """How often a broken guarantee struck, at least."""
+        times = 0
+        for process in self.lives:
+            said = [line.message.split() for line in _lines(process) if line.message.startswith(f"{BROKE} ")]
+            times += max((int(words[1]) for words in said), default=0)
+        return times
+
     def rests(self) -> dict[int, str]:
         """The digest of each partition as the worker had it that ended last."""
         said = sorted((line.at, line.message) for line in self._said() if f" {RESTS} " in line.message)
@@ -211,9 +219,13 @@ class Crew:
 
     def _said(self) -> Iterator[Line]:
         for process in self.lives:
-            for text in process.log.read_bytes().splitlines():
-                if text.startswith(b"{") and text.endswith(b"}"):
-                    yield _line(text)
+            yield from _lines(process)
+
+
+def _lines(process: Process) -> Iterator[Line]:
+    for text in process.log.read_bytes().splitlines():
+        if text.startswith(b"{") and text.endswith(b"}"):
+            yield _line(text)
 
 
 def last_words(log: Path) -> str:

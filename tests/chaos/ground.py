@@ -13,7 +13,7 @@ from streams.embedded import RunningBroker, start_broker
 from streams.embedded.control import free_port
 from tests.chaos.proxy import Proxy
 
-DISK_MB = 600
+DISK_MB = 2_000
 _PIECE = 1 << 20
 WAYS = ("A", "B")
 """Listeners, each behind a proxy of its own: whoever comes by one does not feel what happens to the other."""

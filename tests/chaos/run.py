@@ -40,6 +40,7 @@ from tests.oracle.topics import Kept, disagreements, read_topics
 CUSTOMERS, DAYS, PARTITIONS = 400, 45, 4
 SCALE_DAYS = 150
 """A worker takes seconds to join; it must find something left to do."""
+HARMED_DAYS = 32
 NEEDED: Mapping[Kind, tuple[str, ...]] = {
     "kill": ("kills", "aborted", "reprocessed", "moved"),
     "scale": ("moved",),
@@ -99,7 +100,7 @@ def main(arguments: list[str] | None = None) -> int:
                     wanted = tuple(kind for kind in wanted if kind != "disk")
             else:
                 harmed, site = None, held.enter_context(broker("kafka"))
-            days = SCALE_DAYS if wanted == ("scale",) else DAYS
+            days = SCALE_DAYS if wanted == ("scale",) else DAYS if harmed is None else HARMED_DAYS
             result = chaos(scene_on(site, given.seed, days, harmed), wanted, given.runs, given.seed)
     except MissingPrerequisite as missing:
         say(f"chaos: {missing}")

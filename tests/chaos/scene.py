@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -47,7 +48,8 @@ _COORDINATOR_COMES = (
 @dataclass(frozen=True, slots=True)
 class Tally:
     """What was done to a run, and what it cost. `reprocessed`: records between the first and the last change of each
-    aborted transaction, in each partition; those were certainly read again. `struck`: at which points; `did`: which acts."""
+    aborted transaction, in each partition; those were certainly read again. `struck`: at which points; `did`: which acts;
+    `broke`: how often a guarantee that was switched off was missing."""
 
     kills: int = 0
     learner_kills: int = 0
@@ -58,6 +60,7 @@ class Tally:
     moved: int = 0
     restored: int = 0
     seconds: float = 0.0
+    broke: int = 0
     struck: Counter[str] = field(default_factory=Counter)
     did: Counter[str] = field(default_factory=Counter)
 
@@ -82,6 +85,7 @@ class Scene:
         pour(settings, self.line)
         folder.mkdir(parents=True)
         crew = Crew(settings, folder, rng, next_arms=list(schedule.arms), ground=self.ground, forgiving=schedule.harms_ground)
+        crew.usual = schedule.usual
         hand = Hand(crew, self.ground)
         started = time.monotonic()
         try:
@@ -94,6 +98,8 @@ class Scene:
             crew.stop(*crew.alive)
         except ShoalError:
             crew.tell()
+            if self.ground is not None:
+                shutil.copy(self.ground.running.log, folder)
             raise
         finally:
             hand.mend()
@@ -141,6 +147,7 @@ class Scene:
             moved=crew.moved(),
             restored=crew.restored(),
             seconds=seconds,
+            broke=crew.broke(),
             struck=crew.struck(),
             did=hand.did,
         )

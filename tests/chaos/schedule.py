@@ -45,6 +45,7 @@ class Schedule:
     faults: tuple[Fault, ...]
     arms: tuple[Arms, ...] = ()
     kinds: tuple[Kind, ...] = ()
+    usual: Arms = Arms()  # noqa: RUF009 frozen
 
     @property
     def harms_ground(self) -> bool:

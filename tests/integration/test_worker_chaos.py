@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from random import Random
 
 import pytest
 
 from streams.embedded import Kind, MissingPrerequisite
 from tests.chaos import malformed, splits
+from tests.chaos.armed import Arms
+from tests.chaos.ground import ground
 from tests.chaos.line import Twists, shop
 from tests.chaos.outcome import Outcome, differences, faults
+from tests.chaos.points import POINTS
 from tests.chaos.run import chaos, scene_on
-from tests.chaos.schedule import draw, kinds
-from tests.chaos.site import Site, broker
+from tests.chaos.schedule import KINDS, Schedule, draw, kinds
+from tests.chaos.site import Site, broker, site_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -57,6 +62,32 @@ def test_frozen_for_longer_than_its_session_it_does_no_harm(kafka_site: Site) ->
 
 
 @pytest.mark.kafka
+def test_it_survives_what_happens_to_the_broker_and_the_way_to_it(kafka_site: Site) -> None:
+    """In one run the broker is killed and the connections break; workers die at points of their code, the learner twice lives."""
+    with ground() as harmed:
+        scene = scene_on(site_of(harmed.running), 3, days=20, ground=harmed)
+        result = chaos(scene, ("point", "learner", "broker", "cut"), 1, 3)
+    assert result.equal == 1
+    assert result.total.did["broker"] == 1
+    assert result.total.did["cut"] == 3
+    assert sum(result.total.struck.values()) >= 1
+
+
+@pytest.mark.kafka
+def test_too_slow_for_its_transaction_a_worker_goes_on_by_itself(kafka_site: Site, tmp_path: Path) -> None:
+    """It is fenced by the broker and nobody has taken its place: it restores its state, and needs nobody to start it again."""
+    scene = scene_on(kafka_site, 4, days=20)
+    scene = replace(scene, settings=scene.settings.model_copy(update={"transaction_timeout_ms": 1_000, "kafka": {}}))
+    stalled = Schedule(1, (), (Arms(point="rows written", passage=8, act="stall", seconds=4.0),))
+    reference, _ = scene.run(tmp_path / "undisturbed", Schedule(1, ()), Random(4))
+    found, tally = scene.run(tmp_path / "stalled", stalled, Random(4))
+    assert differences(reference, found) == []
+    assert tally.struck == {"rows written: stall": 1}
+    assert tally.fenced == tally.gave_up == 0
+    assert tally.aborted > 0
+
+
+@pytest.mark.kafka
 def test_malformed_records_become_dead_letters_and_nothing_else_changes(kafka_site: Site) -> None:
     clean, line, wrong = malformed.lines(4_000, 159, 1)
     found = [malformed.one(kafka_site, which) for which in (clean, line)]
@@ -74,11 +105,18 @@ def test_both_brokers_and_any_batch_size_give_the_same_bytes(kafka_site: Site, e
     assert faults(found[1], line.expected) == []
 
 
+def test_of_all_kinds_each_is_drawn_in_time() -> None:
+    drawn = [draw(kinds("all"), Random(seed)) for seed in range(300)]
+    assert {kind for schedule in drawn for kind in schedule.kinds} == set(KINDS)
+    assert {len(schedule.kinds) for schedule in drawn} == {1, 2, 3, 4}
+    assert {arms.point for schedule in drawn for arms in schedule.arms if arms.point} == set(POINTS)
+
+
 def test_a_schedule_is_drawn_from_its_seed() -> None:
     wanted = kinds("scale,kill")
     assert wanted == ("kill", "scale")
     assert draw(wanted, Random(5)) == draw(wanted, Random(5))
     drawn = [draw(wanted, Random(seed)) for seed in range(40)]
     assert {fault.act for schedule in drawn for fault in schedule.faults} == {"kill", "add", "stop"}
-    assert {fault.name for schedule in drawn for fault in schedule.faults} == {"work-0", "work-1", "learn"}
+    assert {fault.name for schedule in drawn for fault in schedule.faults} == {"learn", *(f"work-{slot}" for slot in range(4))}
     assert all(0.0 < fault.share < 1.0 for schedule in drawn for fault in schedule.faults)
