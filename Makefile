@@ -3,7 +3,7 @@
 VENV := .venv
 PY := $(VENV)/bin/python
 BROKER ?= embedded
-FAULTS ?= kill
+FAULTS ?= all
 RUNS ?= 20
 SEED ?= 1
 N ?= 10000
@@ -50,7 +50,7 @@ bench-peers: broker-jars ## CPU of the worker beside Kafka Streams, Flink, Quix,
 quality: setup ## Simulated personas, whose truth is known, against the kinds of customers that are found (minutes)
 	@$(PY) -m tests.quality.personas $(ARGS)
 
-chaos: broker-jars ## Kill, restart and compare (FAULTS=kill|scale|freeze|wall|malformed|splits RUNS=20 SEED=1)
+chaos: broker-jars ## Kill, cut off, fill up, restart and compare (FAULTS=all|kill|scale|...|wall|malformed|splits RUNS=20 SEED=1)
 	@case $(FAULTS) in \
 	wall|malformed|splits) $(PY) -m tests.chaos.$(FAULTS) $(ARGS) ;; \
 	*) $(PY) -m tests.chaos.run --faults $(FAULTS) --runs $(RUNS) --seed $(SEED) $(ARGS) ;; \
@@ -59,8 +59,9 @@ chaos: broker-jars ## Kill, restart and compare (FAULTS=kill|scale|freeze|wall|m
 simulate: setup ## Whole workers in memory, every fault drawn from a seed (N=10000 SEED=1)
 	@$(PY) -m tests.simulation.run --n $(N) --seed $(SEED) $(ARGS)
 
-chaos-controls: setup ## Break each guarantee on purpose: the simulation's laws must notice
+chaos-controls: broker-jars ## Break each guarantee on purpose, in simulation and on Kafka: it must be noticed
 	@$(PY) -m tests.simulation.controls
+	@$(PY) -m tests.chaos.controls
 
 fuzz: setup ## Broken events, definitions, snapshots and changelogs: no crash, no hang, no nonsense (INPUTS=1000000)
 	@$(PY) -m tests.fuzz.run --n $(INPUTS) --seed $(SEED) $(ARGS)

@@ -32,7 +32,7 @@ from tests.chaos.schedule import LONGEST_POLL_S, Fault, Schedule
 from tests.chaos.site import broker
 
 CUSTOMERS, DAYS, PARTITIONS = 150, 20, 4
-TRIES = 4
+TRIES = 8
 _STALL = Arms(point="rows written", passage=10, act="stall", seconds=LONGEST_POLL_S + 2.0)
 
 
@@ -54,7 +54,7 @@ def _aborted(point: str, passage: int) -> Bringing:
 
 
 BROUGHT_OUT: Final[Mapping[str, Bringing]] = {
-    "offsets committed apart from the outputs": _dying("committed", 7, 5, 9),
+    "offsets committed apart from the outputs": _dying("committed", 7),
     "undo forgets new customers": _aborted("all written", 3),
     "undo forgets pending samples": _aborted("stretch swept", 18),
     "fencing off": Bringing((_STALL,), workers=2),
@@ -70,7 +70,7 @@ def scheduled(name: str, rng: Random) -> Schedule:
     """A run with a guarantee broken; passages are shifted a little from try to try."""
     out = BROUGHT_OUT[name]
     usual = Arms(control=name)
-    arms = [msgspec.structs.replace(one, control=name, passage=one.passage + rng.randrange(3)) for one in out.arms]
+    arms = [msgspec.structs.replace(one, control=name, passage=one.passage + 2 * rng.randrange(4)) for one in out.arms]
     return Schedule(out.workers, out.faults, tuple(arms), usual=usual)
 
 
@@ -78,7 +78,10 @@ def caught(scene: Scene, reference: Outcome, name: str, folder: Path) -> tuple[i
     """How often it struck in the run in which it was noticed, and the first sentence that says so; "" if none did."""
     rng, struck = Random(name), 0
     for number in range(TRIES):
-        found, tally = scene.run(folder / f"{number}", scheduled(name, rng), rng)
+        try:
+            found, tally = scene.run(folder / f"{number}", scheduled(name, rng), rng)
+        except ShoalError:  # a worker that would not go on from what it found: true, but not what is asked here
+            continue
         struck = tally.broke
         wrong = differences(reference, found) + faults(found, scene.line.expected)
         if wrong and struck:

@@ -226,6 +226,7 @@ def test_make_help_lists_every_target() -> None:
     ("goal", "command"),
     [
         (("chaos", "FAULTS=kill", "RUNS=3", "SEED=7"), "-m tests.chaos.run --faults kill --runs 3 --seed 7"),
+        (("chaos", "RUNS=100", "SEED=1"), "-m tests.chaos.run --faults all --runs 100 --seed 1"),
         (("demo",), "shoal demo --broker embedded"),
         (("demo", "BROKER=kafka"), "shoal demo --broker kafka"),
         (("bench",), "-m tests.benchmarks.bench_worker"),
