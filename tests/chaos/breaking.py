@@ -30,13 +30,14 @@ Switch = Callable[[ExitStack, str], None]
 
 
 class Struck(Counter[str]):
-    """How often each struck. `tell` hears of each power of two, for a process that is killed says nothing at its end."""
+    """How often each struck. `tell` hears of it whenever it has doubled, for a process that is killed says nothing at its end."""
 
     tell: Callable[[str, int], None] | None = None
 
     def __setitem__(self, name: str, count: int) -> None:
+        doubled = count.bit_length() > self[name].bit_length()
         super().__setitem__(name, count)
-        if self.tell is not None and count > 0 and count & (count - 1) == 0:
+        if doubled and self.tell is not None:
             self.tell(name, count)
 
 
