@@ -1,5 +1,5 @@
 """`make bench`: what an event costs the worker beside the same loop without its work, and where that goes; latency, memory,
-restore, sweep, and how the cost grows with the customers.
+restore, sweep, and how the cost grows with the customers and with the workers.
 
 All in one run on real Kafka, round after round, as ratios: these machines are shared. Prints a table, with the change since
 the run before; writes build/bench.json and docs/performance.md.
@@ -16,14 +16,12 @@ from pathlib import Path
 
 from streams.embedded.control import start_broker
 from tests.benchmarks import history, page
-from tests.benchmarks.load import fill, make_topics
+from tests.benchmarks.load import CUSTOMERS, EVENTS, fill, make_topics
 from tests.benchmarks.machine import occasion
 from tests.benchmarks.yardstick import ROOT, Figures, last_json, say, write_json, yardstick
 
-EVENTS = 1_200_000
-CUSTOMERS = 50_000
 RATE, SECONDS = 5_000, 12
-_SKIPPED = ("latency", "memory", "profile", "restore", "sweep", "growth")
+_SKIPPED = ("latency", "memory", "profile", "restore", "sweep", "growth", "workers")
 _EACH = ("cpu_us_per_event", "events_per_s", "changes", "peak_rss_mb")
 _PROFILED = "worker_profiled"
 
@@ -63,6 +61,7 @@ def main() -> None:
             found = peers
             unless_skipped("latency", lambda: _latency(at, found))
         unless_skipped("restore", lambda: _program("restore", at))
+        unless_skipped("workers", lambda: _program("workers", at, "--events", str(asked.events), "--rounds", str(asked.rounds)))
     unless_skipped("memory", lambda: {"bytes_per_customer": _program("memory")["bytes_per_customer"]})
     unless_skipped("sweep", lambda: _program("sweep"))
     unless_skipped("growth", lambda: _program("growth"))

@@ -10,6 +10,8 @@ import orjson
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
+EVENTS = 1_200_000
+CUSTOMERS = 50_000
 NAMES = ("Product Viewed", "Product Added", "Order Completed", "Email Opened", "Page Viewed")
 _SHARES = (0.4, 0.12, 0.04, 0.09, 0.35)
 _START = np.datetime64("2024-03-01T00:00:00.000", "ms")

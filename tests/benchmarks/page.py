@@ -28,7 +28,8 @@ _HOW = """\
   all of them. Figures are medians of the rounds.
 - A ratio is of two programs of the same round; of the rounds' ratios the median counts.
 - The broker is one node on the same machine; a topic has 4 partitions, events are JSON of some 430 bytes, and few customers
-  send many of them.
+  send many of them. The topic of several workers has 8; of each worker CPU counts from a tenth of its own events to the commit
+  of the last.
 - Sweep and growth are CPU of the engine's thread alone, without a broker."""
 _NAMES = {
     "floor": "floor: consume and decode, nothing else",
@@ -61,7 +62,7 @@ def render(bench: Figures, peers: Figures) -> str:
     """The page. Either may be empty."""
     sections = [_HEAD]
     if bench:
-        sections += [_cost(bench), _latency(bench), _memory(bench), _profile(bench)]
+        sections += [_cost(bench), _latency(bench), _memory(bench), _workers(bench), _profile(bench)]
     if peers:
         sections.append(_peers(peers))
     sections.append(_measured(bench, peers))
@@ -146,6 +147,24 @@ def _growth(bench: Figures, law: str) -> Iterable[tuple[str, float]]:
             yield found[1], value
 
 
+def _workers(bench: Figures) -> str:
+    if "workers" not in bench:
+        return ""
+    found = bench["workers"]
+    (one, alone), (many, us) = found["us"].items()
+    took, growth = found["records"][many], bench[f"growth_{many}_workers"]
+    rows = [
+        ("one worker", f"{alone:.2f}", _whole(*found["records"][one]), "", ""),
+        (f"{many} workers", f"{us:.2f}", f"{_whole(min(took))} to {_whole(max(took))}", f"{growth:.2f}", _within(growth, found)),
+    ]
+    said = _prose(
+        "On one topic, which is full before anybody reads; all workers hold their partitions, at rest, before any begins. CPU is "
+        "that of all of them together: they share the cores with each other and the broker, so how fast they are says nothing."
+    )
+    head = ("", "CPU us an event", "records that each took", "of one worker's", "limit")
+    return f"## Several workers\n\n{said}\n\n{_table(head, rows)}"
+
+
 def _profile(bench: Figures) -> str:
     if "profile" not in bench:
         return ""
@@ -187,6 +206,10 @@ def _peers(peers: Figures) -> str:
     if peers["left_out"]:
         text += "\n\n" + "\n".join(f"- Left out: {name}, which {_told(why)} here." for name, why in peers["left_out"].items())
     return text
+
+
+def _within(value: float, found: Figures) -> str:
+    return f"{_figure(found['limit'])}, {'within' if value <= found['limit'] else 'over'}"
 
 
 def _told(why: str) -> str:

@@ -19,13 +19,14 @@ from prometheus_client import CollectorRegistry
 
 from models.definitions import compile_definitions
 from streams.broker.confluent import KafkaBroker
+from streams.broker.protocol import Broker
 from streams.clock import WallClock
 from streams.metrics import Metrics
 from streams.presets import load_definitions, load_taxonomy
 from streams.scoring.main import Stop, settle_memory
-from streams.scoring.topics import topics_of
+from streams.scoring.topics import Topics, topics_of
 from streams.scoring.worker import Worker
-from streams.settings import load_settings
+from streams.settings import Settings, load_settings
 from tests.benchmarks.champions import records
 from tests.benchmarks.load import make_topics
 from tests.benchmarks.yardstick import Figures
@@ -50,24 +51,32 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def make_outputs(settings: Settings, topics: Topics) -> None:
+    """The topics of `settings` that are the worker's own, with champions to decide. `topics`: which of them it uses."""
+    own = topics_of(settings)
+    make_topics(settings.bootstrap_servers, sorted(set(topics) & set(own) - {own.events, own.models}), settings.partitions)
+    make_topics(settings.bootstrap_servers, [own.models], 1)
+    producer = Producer({"bootstrap.servers": settings.bootstrap_servers})
+    for key, value in records(0, settings.partitions):
+        producer.produce(own.models, value, key, partition=0)
+    producer.flush(10)
+
+
+def new_worker(settings: Settings, topics: Topics, broker: Broker, slot: int = 0) -> tuple[Worker, Metrics]:
+    """A worker of the retail presets that has not begun."""
+    metrics = Metrics(CollectorRegistry())
+    program = compile_definitions(load_definitions("retail"))
+    return Worker(settings, broker, WallClock(), load_taxonomy("retail"), program, metrics, slot, topics=topics), metrics
+
+
 def prepared(asked: argparse.Namespace) -> tuple[Worker, Metrics]:
     """A worker on topics of its own but for its input, with champions to decide."""
     prefix = f"bench.{uuid.uuid4().hex[:6]}."
     settings = load_settings(bootstrap_servers=asked.bootstrap, prefix=prefix, clock="wall", partitions=_PARTITIONS)
     own = topics_of(settings)
     topics = own._replace(events=asked.topic, changes=asked.out or own.changes)
-    make_topics(asked.bootstrap, [name for name in topics if name not in (own.models, asked.topic, asked.out)], _PARTITIONS)
-    make_topics(asked.bootstrap, [own.models], 1)
-    producer = Producer({"bootstrap.servers": asked.bootstrap})
-    for key, value in records(0, _PARTITIONS):
-        producer.produce(own.models, value, key, partition=0)
-    producer.flush(10)
-    metrics = Metrics(CollectorRegistry())
-    worker = Worker(
-        settings, KafkaBroker(settings), WallClock(), load_taxonomy("retail"),
-        compile_definitions(load_definitions("retail")), metrics, 0, topics=topics,
-    )  # fmt: skip
-    return worker, metrics
+    make_outputs(settings, topics)
+    return new_worker(settings, topics, KafkaBroker(settings))
 
 
 def run(asked: argparse.Namespace, mark: Callable[[], object] = usage) -> Figures:

@@ -49,6 +49,13 @@ BENCH: Figures = {
     "growth_us": {"10000": 2.0, "5000000": 3.8},
     "growth_5m_over_10k_zipf": 1.2,
     "growth_us_zipf": {"10000": 2.0, "5000000": 2.4},
+    "growth_4_workers": 1.08,
+    "workers": {
+        "us": {"1": 7.0, "4": 7.56},
+        "records": {"1": [1_200_000], "4": [300_000, 290_000, 310_000, 300_000]},
+        "ratios": [1.07, 1.08, 1.2],
+        "limit": 1.15,
+    },
 }
 
 
@@ -89,6 +96,14 @@ def test_every_figure_stands_on_the_page() -> None:
     )
 
 
+def test_four_workers_stand_beside_one_and_the_limit() -> None:
+    page = render(BENCH, {})
+    assert line_with(page, "| one worker |") == "| one worker | 7.00 | 1,200,000 |  |  |"
+    assert line_with(page, "| 4 workers |") == "| 4 workers | 7.56 | 290,000 to 310,000 | 1.08 | 1.15, within |"
+    assert line_with(render({**BENCH, "growth_4_workers": 1.16}, {}), "| 4 workers |").endswith("| 1.16 | 1.15, over |")
+    assert history.numbers(BENCH)["growth_4_workers"] == 1.08
+
+
 def test_the_parts_and_what_is_left_make_the_whole() -> None:
     page = render(BENCH, {})
     assert line_with(page, "| kernel |").startswith("| kernel | 3.00 | 38 % |")
@@ -119,7 +134,7 @@ def test_the_same_figures_make_the_same_page() -> None:
 def test_what_was_skipped_is_not_on_the_page() -> None:
     cost = ("contenders", "worker_us")
     page = render({name: value for name, value in BENCH.items() if name in OCCASION or name in cost}, {})
-    for section in ("Latency", "Many customers", "Where the time goes", "Beside others"):
+    for section in ("Latency", "Many customers", "Several workers", "Where the time goes", "Beside others"):
         assert f"## {section}" not in page
     assert "## How it was measured" in page
     assert "## What an event costs" not in render({}, {})
