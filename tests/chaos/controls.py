@@ -24,8 +24,9 @@ from models.errors import ShoalError
 from streams.embedded import MissingPrerequisite
 from tests.chaos.armed import Arms
 from tests.chaos.breaking import ON_KAFKA
+from tests.chaos.crew import broke
 from tests.chaos.line import Twists, shop
-from tests.chaos.outcome import Outcome, differences, faults
+from tests.chaos.outcome import Outcome, contradictions, differences, faults
 from tests.chaos.run import say
 from tests.chaos.scene import Scene
 from tests.chaos.schedule import LONGEST_POLL_S, Fault, Schedule
@@ -80,10 +81,10 @@ def caught(scene: Scene, reference: Outcome, name: str, folder: Path) -> tuple[i
     for number in range(TRIES):
         try:
             found, tally = scene.run(folder / f"{number}", scheduled(name, rng), rng)
-        except ShoalError:  # a worker that would not go on from what it found: true, but not what is asked here
-            continue
-        struck = tally.broke
-        wrong = differences(reference, found) + faults(found, scene.line.expected)
+        except ShoalError:  # a worker or a learner that would not go on from what it found; what was said so far counts
+            struck, wrong = broke(folder / f"{number}"), contradictions(scene.settings)
+        else:
+            struck, wrong = tally.broke, differences(reference, found) + faults(found, scene.line.expected)
         if wrong and struck:
             return struck, wrong[0]
     return struck, ""

@@ -204,14 +204,6 @@ class Crew:
         """The points at which something struck, with what it was."""
         return Counter(line.message.removeprefix(f"{STRUCK} ") for line in self._said() if line.message.startswith(STRUCK))
 
-    def broke(self) -> int:
-        """How often a broken guarantee struck, at least."""
-        times = 0
-        for process in self.lives:
-            said = [line.message.split() for line in _lines(process) if line.message.startswith(f"{BROKE} ")]
-            times += max((int(words[1]) for words in said), default=0)
-        return times
-
     def rests(self) -> dict[int, str]:
         """The digest of each partition as the worker had it that ended last."""
         said = sorted((line.at, line.message) for line in self._said() if f" {RESTS} " in line.message)
@@ -219,11 +211,19 @@ class Crew:
 
     def _said(self) -> Iterator[Line]:
         for process in self.lives:
-            yield from _lines(process)
+            yield from _lines(process.log)
 
 
-def _lines(process: Process) -> Iterator[Line]:
-    for text in process.log.read_bytes().splitlines():
+def broke(folder: Path) -> int:
+    """How often a guarantee that was switched off was missing, at least; of the run whose logs are in a folder."""
+    said = [
+        [line.message.split() for line in _lines(log) if line.message.startswith(f"{BROKE} ")] for log in folder.glob("*.log")
+    ]
+    return sum(max((int(words[1]) for words in lines), default=0) for lines in said)
+
+
+def _lines(log: Path) -> Iterator[Line]:
+    for text in log.read_bytes().splitlines():
         if text.startswith(b"{") and text.endswith(b"}"):
             yield _line(text)
 

@@ -20,6 +20,7 @@ from streams.scoring.changelog import CURSOR_KEY, ROW_PREFIX, unpack_rows
 from streams.scoring.digest import digest
 from streams.settings import Settings
 from streams.topics import partition_counts
+from tests.chaos.contradictions import in_changes, in_samples
 from tests.chaos.line import Expected
 
 GARBAGE = "garbage"
@@ -177,6 +178,13 @@ def _live(messages: Sequence[KafkaMessage]) -> dict[bytes, bytes]:
         elif key != CURSOR_KEY:
             live[key] = value
     return live
+
+
+def contradictions(settings: Settings) -> list[str]:
+    """What a run says that none may say, also one that has not come to its end."""
+    changes = [[m.value() or b"" for m in messages] for messages in read_topic(settings, "segment-changes")]
+    samples = [[(m.key(), m.value()) for m in messages] for messages in read_topic(settings, "samples")]
+    return [*in_changes(changes), *in_samples(samples)]
 
 
 def unstable(settings: Settings) -> list[str]:

@@ -20,7 +20,7 @@ from models.snapshot import content_hash
 from streams.contracts.keys import definitions_key, manifest_key
 from streams.errors import ShoalError
 from streams.settings import Settings
-from tests.chaos.crew import LEARNER, Crew
+from tests.chaos.crew import LEARNER, Crew, broke
 from tests.chaos.ground import Ground
 from tests.chaos.hand import Hand
 from tests.chaos.line import Line
@@ -147,7 +147,7 @@ class Scene:
             moved=crew.moved(),
             restored=crew.restored(),
             seconds=seconds,
-            broke=crew.broke(),
+            broke=broke(crew.folder),
             struck=crew.struck(),
             did=hand.did,
         )

@@ -22,7 +22,7 @@ GROUND: Final = ("broker", "coordinator", "hole", "cut", "slow", "disk")
 """Kinds that harm the broker or the way to it."""
 Act = Literal["kill", "add", "stop", "freeze", "rival", "garbage", "broker", "hole", "cut", "slow", "disk"]
 MOST_KINDS = 4
-LONGEST_POLL_S = 7.0
+LONGEST_POLL_S = 4.0
 """What the workers of a run with all faults may take between two polls."""
 _HOUR_MS = 3_600_000
 
@@ -97,7 +97,7 @@ class _Draw:
             self.add(0.55, 0.75, "stop", f"work-{slot}")
 
     def freeze(self) -> None:
-        self.add(0.1, 0.8, "freeze", self.worker(), 8.0)
+        self.add(0.1, 0.8, "freeze", self.worker(), 5.0)
 
     def point(self) -> None:
         """A worker dies at a named point, and so does its successor."""
@@ -132,20 +132,20 @@ class _Draw:
             self.add(0.0, 0.9, "garbage", LEARNER)
 
     def broker(self) -> None:
-        self.add(0.05, 0.9, "broker", "", self.rng.uniform(0.0, 5.0))
+        self.add(0.05, 0.9, "broker", "", self.rng.uniform(0.0, 4.0))
 
     def hole(self) -> None:
-        self.add(0.05, 0.8, "hole", self.way(), self.rng.choice((3.0, 9.0, 16.0)))
+        self.add(0.05, 0.8, "hole", self.way(), self.rng.choice((2.0, 5.0, 12.0)))
 
     def cut(self) -> None:
         for _ in range(3):
             self.add(0.02, 0.95, "cut", self.way())
 
     def slow(self) -> None:
-        self.add(0.05, 0.5, "slow", self.way(), 6.0)
+        self.add(0.05, 0.5, "slow", self.way(), 4.0)
 
     def disk(self) -> None:
-        self.add(0.1, 0.8, "disk", "", 3.0)
+        self.add(0.1, 0.8, "disk", "", 1.0)
 
 
 def draw(wanted: tuple[Kind, ...], rng: Random) -> Schedule:

@@ -36,7 +36,7 @@ class Site:
     storage: Path | None
 
     def settings(self, **given: Any) -> Settings:
-        """Ticks and four partitions; a member that is gone is noticed after six seconds, a transaction after ten."""
+        """Ticks and four partitions; a member that is gone is noticed after three seconds, a transaction after six."""
         options = {
             "bootstrap_servers": self.servers,
             "prefix": PREFIX,
@@ -44,8 +44,8 @@ class Site:
             "clock": "ticks",
             "horizon_days": 10,
             "sample_every_days": 3,
-            "session_timeout_ms": 6_000,
-            "transaction_timeout_ms": 10_000,
+            "session_timeout_ms": 3_000,
+            "transaction_timeout_ms": 6_000,
             **given,
         }
         return Settings(**options)

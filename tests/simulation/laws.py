@@ -7,19 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-import msgspec
-
 from models.kernel.layout import EVENTS
 from streams.broker.memory import MemoryMessage
 from streams.broker.protocol import TP
-from streams.contracts.changes import Change
 from streams.scoring.digest import digest, entries_of
+from tests.chaos.contradictions import in_changes, in_samples
 from tests.chaos.twin import Entry, Twin, synthetic_models
 from tests.oracle.topics import disagreements, read_topics
 from tests.simulation.plan import PARTITIONS, Plan, in_transactions, line_of
 from tests.simulation.world import settings
 
-_change = msgspec.json.Decoder(Change).decode
 _OUTPUTS = {"changes": "segment-changes", "samples": "samples", "dead letters": "events.dlq", "journal": "journal"}
 
 
@@ -63,7 +60,8 @@ def broken(twin: Twin, line: int) -> Iterator[str]:
     if found.memberships != wanted.memberships:
         yield "memberships: what is said last of some customer differs"
     yield from _asked(twin)
-    yield from _linked(found.outputs["changes"])
+    yield from in_changes([[value or b"" for _, value, _ in partition] for partition in found.outputs["changes"]])
+    yield from in_samples([[(key, value) for key, value, _ in partition] for partition in found.outputs["samples"]])
     yield from _counted(twin, found, line)
     yield from _stable(twin)
 
@@ -82,24 +80,6 @@ def _asked(twin: Twin) -> Iterator[str]:
 def _first(before: list[Entry], now: list[Entry]) -> str:
     place = next((k for k, (a, b) in enumerate(zip(before, now, strict=False)) if a != b), min(len(before), len(now)))
     return f"the first other one is at {place}"
-
-
-def _linked(changes: list[list[Entry]]) -> Iterator[str]:
-    """Each change begins where the one before ended, and none comes twice."""
-    held: dict[tuple[str, str], str | None] = {}
-    seen: set[str] = set()
-    for _, value, _ in (entry for partition in changes for entry in partition):
-        change = _change(value or b"")
-        if change.id in seen:
-            yield f"twice: change {change.id}"
-        seen.add(change.id)
-        if change.segmentation == "micro":
-            continue  # several at once
-        place = change.customer_id, change.segmentation
-        previous = None if change.previous is None else change.previous.segment
-        if held.get(place) != previous:
-            yield f"links: change {change.id} begins at {previous}, the one before ended at {held.get(place)}"
-        held[place] = None if change.current is None else change.current.segment
 
 
 def _counted(twin: Twin, found: Rest, line: int) -> Iterator[str]:
