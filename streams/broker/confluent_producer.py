@@ -100,9 +100,7 @@ class TransactionalProducer:
         """Commits the transaction together with a group's next offsets. Raises Aborted, Fenced, Unknown."""
         if offsets and self._open:
             positions = [TopicPartition(tp.topic, tp.partition, offset) for tp, offset in offsets.items()]
-            self._insist(
-                lambda: self._send_offsets(positions, metadata), "sending offsets to the transaction", self._patience_s
-            )
+            self._insist(lambda: self._send_offsets(positions, metadata), "sending offsets to the transaction", self._patience_s)
         self._commit()
 
     def _send_offsets(self, positions: list[TopicPartition], metadata: bytes) -> None:
