@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,10 +11,11 @@ from models.errors import SnapshotError
 from models.snapshot import Approval, Manifest, Snapshot, content_hash
 from streams.broker.protocol import TP, Broker, Message, Reader
 from streams.clock import Clock
-from streams.contracts.keys import LEARNER, snapshot_key
+from streams.contracts.keys import LEARNER, manifest_key, snapshot_key
 from streams.errors import BrokerError
 from streams.learning.keys import is_approval, is_manifest
 
+_LOG = logging.getLogger("shoal.learner")
 _PATIENCE_S = 30.0
 _AT_A_TIME = 2_000
 
@@ -37,16 +39,22 @@ class Past:
 
 
 def read_past(broker: Broker, models: TP, clock: Clock) -> Past:
-    """Reads `models` to its end. Raises SnapshotError if the manifest and the state do not belong together."""
+    """Reads `models` to its end; what is no manifest is refused and passed over.
+
+    Raises SnapshotError if the last manifest and the state before it do not belong together.
+    """
     reader = broker.reader("learner-past")
-    manifest: bytes | None = None
+    last: Manifest | None = None
     state: bytes | None = None
+    held: bytes | None = None
     words: dict[bytes, Word] = {}
     try:
         for message in _to_the_end(reader, models, clock):
             key = message.key()
             if is_manifest(key):
-                manifest = message.value()
+                manifest = _manifest(message)
+                if manifest is not None:
+                    last, held = manifest, state
             elif key == LEARNER:
                 state = message.value()
             elif key is not None and is_approval(key):
@@ -55,17 +63,30 @@ def read_past(broker: Broker, models: TP, clock: Clock) -> Past:
     finally:
         reader.close()
     ordered = tuple(sorted(words.values(), key=lambda word: word.offset))
-    if manifest is None:
+    if last is None:
         return Past(None, None, ordered, end)
-    last = decode_manifest(manifest, name=f"the newest in {models.topic}")
-    found = content_hash(state) if state is not None else "none"
+    found = content_hash(held) if held is not None else "none"
     if found != last.learner:
         fault = (
             f"learner: the manifest of epoch {last.epoch} names state {last.learner}, the topic holds {found}; they are "
             "written in one transaction, so the topic was edited, or its broker does not keep transactions whole"
         )
         raise SnapshotError(f"topic {models.topic}", [fault])
-    return Past(last, state, ordered, end)
+    return Past(last, held, ordered, end)
+
+
+def _manifest(message: Message) -> Manifest | None:
+    """The manifest in a record; None, with a line in the log, if it is none."""
+    name = f"{message.topic()} offset {message.offset()}"
+    try:
+        manifest = decode_manifest(message.value() or b"", name=name)
+    except SnapshotError as error:
+        _LOG.error("refused %s", error)
+        return None
+    if message.key() != manifest_key(manifest.epoch):
+        _LOG.error("refused %s: the manifest of epoch %d lies under key %r", name, manifest.epoch, message.key())
+        return None
+    return manifest
 
 
 def approved(broker: Broker, models: TP, clock: Clock, word: Word) -> tuple[Approval, Snapshot]:

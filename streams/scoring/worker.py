@@ -114,10 +114,11 @@ class Worker:
     def step(self) -> None:
         """One turn: fetch, advance every partition, commit when it is time."""
         try:
-            self._turn()
-        except Aborted as aborted:
-            log.warning("transaction given up, its input is read again: %s", aborted)
-            self._rewind()
+            try:
+                self._turn()
+            except Aborted as aborted:
+                log.warning("transaction given up, its input is read again: %s", aborted)
+                self._rewind()
         except Unknown as unknown:
             log.error("nobody knows how the commit ended, so state is restored from the broker: %s", unknown)
             self._start_over()

@@ -9,7 +9,7 @@ from models.check import decode_manifest, decode_snapshot
 from models.errors import SequenceError, SnapshotError
 from models.snapshot import Approval, content_hash, encode
 from streams.broker.memory import MemoryBroker, MemoryCluster, Step
-from streams.contracts.keys import LEARNER
+from streams.contracts.keys import LEARNER, manifest_key, snapshot_key
 from streams.contracts.samples import MARK_KEY, Mark
 from streams.errors import Fenced
 from streams.learning.keys import approval_key
@@ -127,6 +127,44 @@ def test_a_second_learner_fences_the_first() -> None:
     with pytest.raises(Fenced, match="another learner has taken over"):
         run_learner(settings, broker, SteppingClock(), another_comes)
     assert [decode_manifest(m, name="m").epoch for m in manifests(broker, settings)] == [at(0), at(1), at(2)]
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        (manifest_key(at(99)), b'{"epoch":5,"champions":{'),
+        (manifest_key(at(99)), b""),
+        (b"manifest|soon", b"{}"),
+        (snapshot_key("0" * 64), b"{}"),
+    ],
+)
+def test_what_is_no_manifest_is_passed_over(garbage: tuple[bytes, bytes], caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever stands last in `models`, the learner goes on from the last manifest that is one."""
+    settings = settings_for("shoal.")
+    cluster = cluster_for(settings)
+    broker = MemoryBroker(cluster)
+    for epoch, day in enumerate(records(EPOCHS)):
+        write_epoch(broker, settings, epoch, day)
+    run_learner(settings, broker, SteppingClock(), until_manifests(broker, settings, 9))
+    cluster.append(settings.topic("models"), 0, *garbage)
+    before = len(manifests(broker, settings))
+    run_learner(settings, broker, SteppingClock(), until_manifests(broker, settings, EPOCHS + before - 9))
+    assert [one for one in said(broker, settings) if one != garbage] == undisturbed()
+    if garbage[0].startswith(b"manifest|"):
+        assert f"refused {settings.topic('models')} offset" in caplog.text
+
+
+def test_a_manifest_under_another_epochs_key_is_passed_over() -> None:
+    settings = settings_for("shoal.")
+    cluster = cluster_for(settings)
+    broker = MemoryBroker(cluster)
+    for epoch, day in enumerate(records(EPOCHS)):
+        write_epoch(broker, settings, epoch, day)
+    run_learner(settings, broker, SteppingClock(), until_manifests(broker, settings, 9))
+    first = next(value for key, value in said(broker, settings) if key == manifest_key(at(0)))
+    cluster.append(settings.topic("models"), 0, manifest_key(at(50)), first)
+    run_learner(settings, broker, SteppingClock(), until_manifests(broker, settings, EPOCHS + 1))
+    assert [one for one in said(broker, settings) if one != (manifest_key(at(50)), first)] == undisturbed()
 
 
 def test_a_wrong_count_stops_it_with_partition_and_offset() -> None:
