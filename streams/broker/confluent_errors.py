@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException
 
-from streams.errors import Aborted, BrokerError, Fenced, SettingsError
+from streams.errors import Aborted, BrokerError, Fenced, SettingsError, Unknown
 
 _LOG = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -139,6 +139,8 @@ def translated(error: KafkaError, doing: str) -> BrokerError:
             f"{doing}: {said}. Another process opened the same transactional id, or this one's transaction outlived "
             "transaction_timeout_ms; this process must end"
         )
+    if error.fatal():
+        return Unknown(f"{doing}: {said}. This client cannot go on; what became of its transaction is the broker's to say")
     if error.txn_requires_abort() or error.code() in _EXPELLED:
         return Aborted(f"{doing}: {said}. The transaction is aborted and its input read again")
     return BrokerError(f"{doing}: {said}")

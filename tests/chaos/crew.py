@@ -204,9 +204,11 @@ class Crew:
         """The points at which something struck, with what it was."""
         return Counter(line.message.removeprefix(f"{STRUCK} ") for line in self._said() if line.message.startswith(STRUCK))
 
-    def rests(self) -> dict[int, str]:
-        """The digest of each partition as the worker had it that ended last."""
-        said = sorted((line.at, line.message) for line in self._said() if f" {RESTS} " in line.message)
+    def rest(self) -> dict[int, str]:
+        """Stops all; the digest of each partition that one of them held in memory then."""
+        logs = [process.log for process in self.alive.values()]
+        self.stop(*self.alive)
+        said = sorted((line.at, line.message) for log in logs for line in _lines(log) if f" {RESTS} " in line.message)
         return {int(word[1]): word[-1] for word in (message.split() for _, message in said)}
 
     def _said(self) -> Iterator[Line]:

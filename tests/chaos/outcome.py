@@ -130,8 +130,8 @@ def _headers(message: KafkaMessage) -> list[tuple[str, bytes]]:
     return cast("list[tuple[str, bytes]]", message.headers() or [])
 
 
-def outcome(settings: Settings, rests: Mapping[int, str] | None = None) -> Outcome:
-    """Reads all that a run wrote. rests: digest of each partition as a worker had it in memory at the end."""
+def outcome(settings: Settings, rests: Mapping[int, str]) -> Outcome:
+    """Reads all that a run wrote. rests: digests of partitions as workers had them in memory at the end."""
     states = [_live(messages) for messages in read_topic(settings, "state")]
     state = dict(chain.from_iterable(live.items() for live in states))
     rows = unpack_rows([value for key, value in state.items() if key.startswith(ROW_PREFIX)], "state").view(ROW)
@@ -150,7 +150,7 @@ def outcome(settings: Settings, rests: Mapping[int, str] | None = None) -> Outco
         customers=len(rows),
         records=sum(sum(map(len, read_topic(settings, name))) for name in ("events", "commands")),
         unstable=unstable(settings),
-        astray=[p for p, live in enumerate(states) if rests is not None and rests.get(p) != digest(live)],
+        astray=[p for p, live in enumerate(states) if p in rests and rests[p] != digest(live)],
         journal=[[_without_hashes(m.value() or b"") for m in messages] for messages in read_topic(settings, "journal")],
         **written,
     )

@@ -117,6 +117,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _missed(total: Tally, wanted: tuple[Kind, ...], runs: int) -> list[str]:
     """What should have happened and did not."""
+    if total.compared == 0:
+        return ["partitions compared in memory"]
     missed = {name for kind in wanted for name in NEEDED.get(kind, ()) if getattr(total, name) == 0}
     if runs >= MANY and len(wanted) > MOST_KINDS:
         acts = {"coordinator": "coordinator", "hole": "hole", "cut": "cut", "slow": "slow", "disk": "disk", "broker": "broker"}
@@ -203,7 +205,8 @@ def _one(
 def _counts(tally: Tally) -> str:
     return (
         f"{tally.kills} kills of workers, {tally.learner_kills} of the learner, {tally.aborted} aborted transactions, "
-        f"{tally.reprocessed} reprocessed records, {tally.moved} partitions moved, {tally.restored} taken up"
+        f"{tally.reprocessed} reprocessed records, {tally.moved} partitions moved, {tally.restored} taken up, "
+        f"{tally.compared} compared in memory"
         + (f", {tally.fenced} fenced" if tally.fenced else "")
         + (f", {tally.gave_up} gave up and were started again" if tally.gave_up else "")
     )

@@ -49,7 +49,8 @@ _COORDINATOR_COMES = (
 class Tally:
     """What was done to a run, and what it cost. `reprocessed`: records between the first and the last change of each
     aborted transaction, in each partition; those were certainly read again. `struck`: at which points; `did`: which acts;
-    `broke`: how often a guarantee that was switched off was missing."""
+    `broke`: how often a guarantee that was switched off was missing; `compared`: partitions whose memory was compared
+    with the changelog in the end."""
 
     kills: int = 0
     learner_kills: int = 0
@@ -60,6 +61,7 @@ class Tally:
     moved: int = 0
     restored: int = 0
     seconds: float = 0.0
+    compared: int = 0
     broke: int = 0
     struck: Counter[str] = field(default_factory=Counter)
     did: Counter[str] = field(default_factory=Counter)
@@ -95,7 +97,7 @@ class Scene:
             self._disturb(hand, schedule)
             self._last_manifest(hand)
             seconds = time.monotonic() - started
-            crew.stop(*crew.alive)
+            rests = crew.rest()
         except ShoalError:
             crew.tell()
             if self.ground is not None:
@@ -104,7 +106,7 @@ class Scene:
         finally:
             hand.mend()
             crew.end()
-        return outcome(settings, crew.rests()), self._tally(crew, hand, seconds)
+        return outcome(settings, rests), self._tally(crew, hand, seconds, len(rests))
 
     def _disturb(self, hand: Hand, schedule: Schedule) -> None:
         """Returns when all input is committed, and all faults have happened and are over."""
@@ -135,7 +137,7 @@ class Scene:
                 raise ShoalError(f"the learner has not published epoch {self.line.epochs[-1]} after {_WITHIN_S:.0f} s")
             time.sleep(_LOOK_S)
 
-    def _tally(self, crew: Crew, hand: Hand, seconds: float) -> Tally:
+    def _tally(self, crew: Crew, hand: Hand, seconds: float, compared: int) -> Tally:
         folders = self.site.folders(self.settings, "state", "segments", "segment-changes", "samples", "journal", "events.dlq")
         return Tally(
             kills=crew.kills,
@@ -147,6 +149,7 @@ class Scene:
             moved=crew.moved(),
             restored=crew.restored(),
             seconds=seconds,
+            compared=compared,
             broke=broke(crew.folder),
             struck=crew.struck(),
             did=hand.did,
