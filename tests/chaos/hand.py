@@ -22,6 +22,7 @@ from tests.chaos.outcome import GARBAGE
 from tests.chaos.schedule import Fault
 
 _FULL_WITHIN_S = 60.0
+_AGAIN_S = 0.5
 
 
 @dataclass
@@ -60,7 +61,7 @@ class Hand:
         elif fault.act == "rival":
             self.crew.rival()
         elif fault.act == "garbage":
-            self._garbage()
+            self._garbage(self.did["garbage"])
         else:
             self._harm(fault)
 
@@ -89,10 +90,12 @@ class Hand:
         else:
             crew.stop(name)
 
-    def _garbage(self) -> None:
-        """A snapshot and a manifest that end too early, and a snapshot that does not have its hash."""
+    def _garbage(self, number: int) -> None:
+        """A snapshot and a manifest that end too early, and a snapshot that does not have its hash; once there is a broker."""
+        if self._down:
+            self._after(_AGAIN_S, partial(self._garbage, number))
+            return
         producer = Producer({"bootstrap.servers": self.crew.settings.bootstrap_servers, "log_level": 0})
-        number = self.did["garbage"]
         for key, value in (
             (snapshot_key("0" * 64), b'{"family":"churn","version":'),
             (manifest_key(number), b'{"epoch":%d,"champions":{' % number),
