@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, cast
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
 from streams.broker import confluent_options
 from streams.broker.confluent_errors import LastError, bad_options, insist, kafka_error, passes, translated
@@ -113,6 +113,8 @@ class KafkaConnection:
             raise self._intake.failure
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        # The caller seeks; without an offset of ours librdkafka would look for one, and find none for a new group.
+        partitions = [TopicPartition(one.topic, one.partition, OFFSET_BEGINNING) for one in partitions]
         if self._incremental:
             consumer.incremental_assign(partitions)
         else:

@@ -99,7 +99,11 @@ def reading(settings: Settings, client: str, isolation: Literal["read_committed"
 
 def member(settings: Settings, group: str, client: str) -> Options:
     """A worker's consumer: partition p of all its topics goes to one member, under both group protocols."""
-    options = reading(settings, client, "read_committed") | {"group.id": group, "auto.offset.reset": "earliest"}
+    options = reading(settings, client, "read_committed") | {
+        "group.id": group,
+        # Records that were deleted before they were read are an error: going on behind them would lose them without a word.
+        "auto.offset.reset": "error",
+    }
     if settings.protocol == "consumer":
         options |= {"group.protocol": "consumer", "group.remote.assignor": "range"}
     else:

@@ -8,7 +8,7 @@ from streams.broker.memory_cluster import MemoryCluster
 from streams.broker.memory_group import Member
 from streams.broker.memory_log import MemoryMessage
 from streams.broker.memory_producer import MemoryWriter
-from streams.broker.memory_reader import fetch
+from streams.broker.memory_reader import fetch, gone_from
 from streams.broker.memory_transactions import Step
 from streams.broker.protocol import TP, Ownership, Record
 from streams.errors import BrokerError
@@ -50,7 +50,7 @@ class MemoryConnection:
         self._step("poll", after=False)
         self._attend()
         running = {tp: self._position(tp) for tp in self._positions if tp not in self._paused}
-        records = fetch(self._cluster, running, limit, self._earliest)
+        records = fetch(self._cluster, running, limit, gone_from(self.name))
         self._positions.update(running)
         self._step("poll", after=True)
         return records
@@ -165,12 +165,7 @@ class MemoryConnection:
 
     def _position(self, tp: TP) -> int:
         position = self._positions[tp]
-        if position is None:
-            position = self.committed([tp])[tp]
-        return position if position >= 0 else self._earliest(tp, position)
-
-    def _earliest(self, tp: TP, offset: int) -> int:
-        return self._cluster.log(tp).start
+        return self._cluster.log(tp).start if position is None else position
 
     def _ours(self, partitions: Sequence[TP], doing: str) -> Sequence[TP]:
         self._producer.require_alive()

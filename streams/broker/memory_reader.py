@@ -31,7 +31,7 @@ class MemoryReader:
     def poll(self, limit: int, timeout: float) -> Sequence[MemoryMessage]:
         """At most `limit` records, at once. Raises BrokerError when an offset is not in the log."""
         self._cluster.step(Step(self._name, "poll", after=False))
-        records = fetch(self._cluster, self._positions, limit, self._gone)
+        records = fetch(self._cluster, self._positions, limit, gone_from(self._name))
         self._cluster.step(Step(self._name, "poll", after=True))
         return records
 
@@ -51,17 +51,19 @@ class MemoryReader:
         """Frees everything."""
         self._positions = {}
 
-    def _gone(self, tp: TP, offset: int) -> int:
-        raise BrokerError(
-            f"{self._name}: reading {tp.topic}-{tp.partition}: offset {offset} is not in the log any more, or not yet. "
-            "Was the topic made anew, or its retention shorter than the reader was away?"
-        )
+
+def gone_from(name: str) -> Callable[[TP, int], BrokerError]:
+    """What to raise when a reader of this name asks for an offset that is not in the log."""
+    return lambda tp, offset: BrokerError(
+        f"{name}: reading {tp.topic}-{tp.partition}: offset {offset} is not in the log any more, or not yet. "
+        "Was the topic made anew, or its retention shorter than the reader was away?"
+    )
 
 
 def fetch(
-    cluster: MemoryCluster, positions: dict[TP, int], limit: int, out_of_range: Callable[[TP, int], int]
+    cluster: MemoryCluster, positions: dict[TP, int], limit: int, gone: Callable[[TP, int], BrokerError]
 ) -> list[MemoryMessage]:
-    """Reads on from `positions`, which it moves. `out_of_range` says where to begin if an offset is not in the log."""
+    """Reads on from `positions`, which it moves. gone: what to raise if an offset is not in the log."""
     records: list[MemoryMessage] = []
     partitions = sorted(positions)
     if cluster.random is not None:
@@ -71,7 +73,7 @@ def fetch(
             break
         log = cluster.log(tp)
         if not log.start <= positions[tp] <= log.end:
-            positions[tp] = out_of_range(tp, positions[tp])
+            raise gone(tp, positions[tp])
         wanted = limit - len(records)
         if cluster.random is not None:
             wanted = cluster.random.randint(1, wanted)

@@ -63,7 +63,7 @@ class Connection(Protocol):
         """No more records of these from poll, also none that were fetched already."""
 
     def resume(self, partitions: Sequence[TP]) -> None:
-        """Reads on where the last record returned, or `seek`, left off."""
+        """Reads on where the last record returned, or `seek`, left off; at first, from the beginning of the log."""
 
     def seek(self, partition: TP, offset: int) -> None:
         """The next record is the one at `offset`. The partition must be assigned; it may be paused."""

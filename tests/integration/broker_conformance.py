@@ -496,6 +496,19 @@ class Positions:
         with pytest.raises(BrokerError, match="not in the log any more"):
             read_until_refused(site, tp, 2)
 
+    def test_records_that_are_deleted_before_they_are_read_are_missed_aloud(self, site: Site, team: Team) -> None:
+        topic = site.topic(1)
+        tp = TP(topic, 0)
+        fill(site, tp, 10)
+        worker = team.alone(topic, 1)
+        drive(lambda: len(worker.records) == 10, worker)
+        site.delete_before(tp, 6)
+        worker.link.pause([tp])
+        worker.link.seek(tp, 3)
+        worker.link.resume([tp])
+        with pytest.raises(BrokerError, match="not in the log any more"):
+            drive(lambda: False, worker)
+
     def test_missing_topics_have_a_name_in_the_error(self, site: Site, team: Team) -> None:
         topic = site.topic(3)
         reader = team.open.enter_context(closing(site.broker.reader("conformance")))

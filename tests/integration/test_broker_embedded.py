@@ -22,6 +22,7 @@ DIFFERENCES = {
     "test_a_second_writer_with_the_same_id_fences_the_first": "hangs up on whom it fenced, who cannot know: Unknown, not Fenced",
     "test_a_zombie_cannot_commit": _NO_FENCING,
     "test_committed_waits_for_a_transaction_that_commits": "tells committed offsets without waiting for open transactions",
+    "test_records_that_are_deleted_before_they_are_read_are_missed_aloud": "hangs up on a request to delete records",
     "test_retention_moves_the_low_watermark": "hangs up on a request to delete records",
     "test_what_was_aborted_is_never_seen": _SHOWS_ABORTED,
     "test_who_was_expelled_can_come_back": _NO_FENCING,

@@ -29,6 +29,8 @@ class Owner:
 
     def assigned(self, partitions: Sequence[TP]) -> None:
         self.owned.update(partitions)
+        for tp, offset in self.link.committed(partitions).items():
+            self.link.seek(tp, max(offset, 0))
         self.link.resume(partitions)
 
     def revoked(self, partitions: Sequence[TP]) -> None:
