@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -30,20 +31,23 @@ from tests.chaos.outcome import Outcome, contradictions, differences, faults
 from tests.chaos.run import say
 from tests.chaos.scene import Scene
 from tests.chaos.schedule import LONGEST_POLL_S, Fault, Schedule
-from tests.chaos.site import broker
+from tests.chaos.site import Site, broker
 
 CUSTOMERS, DAYS, PARTITIONS = 150, 20, 4
+LONG_DAYS = 120
+"""A worker takes seconds to join; it must find something left to do."""
 TRIES = 8
 _STALL = Arms(point="rows written", passage=10, act="stall", seconds=LONGEST_POLL_S + 2.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Bringing:
-    """What brings a broken guarantee to light: arms of the first lives, faults, and so many workers."""
+    """What brings a broken guarantee to light: arms of the first lives, faults, so many workers and so many days."""
 
     arms: tuple[Arms, ...] = ()
     faults: tuple[Fault, ...] = ()
     workers: int = 1
+    days: int = DAYS
 
 
 def _dying(point: str, *passages: int) -> Bringing:
@@ -62,7 +66,7 @@ BROUGHT_OUT: Final[Mapping[str, Bringing]] = {
     "message ids lost": _dying("committed", 9, 8, 8),
     "a journal entry dropped": Bringing(),
     "a sweep's cursor lost": _dying("stretch swept", 31, 22, 13),
-    "a held table that is out of date": Bringing((), (Fault(0.15, "add", "work-1"), Fault(0.55, "stop", "work-1"))),
+    "a held table that is out of date": Bringing((), (Fault(0.1, "add", "work-1"), Fault(0.5, "stop", "work-1")), days=LONG_DAYS),
     "a row not written": _dying("committed", 12),
 }
 
@@ -90,6 +94,24 @@ def caught(scene: Scene, reference: Outcome, name: str, folder: Path) -> tuple[i
     return struck, ""
 
 
+def undisturbed(site: Site, logs: Path, days: int) -> tuple[Scene, Outcome]:
+    """A scene of so many days, and what it leaves behind when nothing is broken. Raises ShoalError if that is wrong."""
+    line = shop(CUSTOMERS, days, PARTITIONS, 1, Twists(duplicates=0.1, bad=46, commands=12))
+    settings = site.settings(
+        batch=200,
+        sweep_cap=40,
+        commit_max_ms=150,
+        horizon_days=5,
+        sample_every_days=2,
+        kafka={"max.poll.interval.ms": str(int(LONGEST_POLL_S * 1000))},
+    )
+    scene = Scene(site, settings, line)
+    reference, _ = scene.run(logs / f"undisturbed-{days}", Schedule(1, ()), Random(1))
+    if wrong := faults(reference, line.expected):
+        raise ShoalError(f"the undisturbed run is wrong by itself: {wrong[0]}. Logs: {logs}")
+    return scene, reference
+
+
 def main(names: Sequence[str]) -> int:
     """0 when each is caught."""
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
@@ -97,22 +119,9 @@ def main(names: Sequence[str]) -> int:
     logs = Path(tempfile.mkdtemp(prefix="shoal-controls-"))
     try:
         with broker("kafka") as site:
-            line = shop(CUSTOMERS, DAYS, PARTITIONS, 1, Twists(duplicates=0.1, bad=46, commands=12))
-            settings = site.settings(
-                batch=200,
-                sweep_cap=40,
-                commit_max_ms=150,
-                horizon_days=5,
-                sample_every_days=2,
-                kafka={"max.poll.interval.ms": str(int(LONGEST_POLL_S * 1000))},
-            )
-            scene = Scene(site, settings, line)
-            reference, _ = scene.run(logs / "undisturbed", Schedule(1, ()), Random(1))
-            wrong = faults(reference, line.expected)
-            if wrong:
-                raise ShoalError(f"the undisturbed run is wrong by itself: {wrong[0]}. Logs: {logs}")
+            stage = cache(partial(undisturbed, site, logs))
             for number, name in enumerate(names):
-                struck, sentence = caught(scene, reference, name, logs / f"{number}")
+                struck, sentence = caught(*stage(BROUGHT_OUT[name].days), name, logs / f"{number}")
                 say(f"{name}: struck {struck:,} times at least; {sentence or f'NOT CAUGHT. Logs: {logs}'}")
                 missed += not sentence
     except MissingPrerequisite as missing:
