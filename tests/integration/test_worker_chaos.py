@@ -10,8 +10,9 @@ from random import Random
 import pytest
 
 from streams.embedded import Kind, MissingPrerequisite
-from tests.chaos import malformed, splits
+from tests.chaos import controls, malformed, splits
 from tests.chaos.armed import Arms
+from tests.chaos.breaking import ON_KAFKA
 from tests.chaos.ground import ground
 from tests.chaos.line import Twists, shop
 from tests.chaos.outcome import Outcome, differences, faults
@@ -19,6 +20,7 @@ from tests.chaos.points import POINTS
 from tests.chaos.run import chaos, scene_on
 from tests.chaos.schedule import KINDS, Schedule, draw, kinds
 from tests.chaos.site import Site, broker, site_of
+from tests.simulation.controls import CONTROLS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -85,6 +87,25 @@ def test_too_slow_for_its_transaction_a_worker_goes_on_by_itself(kafka_site: Sit
     assert tally.struck == {"rows written: stall": 1}
     assert tally.fenced == tally.gave_up == 0
     assert tally.aborted > 0
+
+
+@pytest.mark.kafka
+def test_a_guarantee_that_is_broken_in_workers_on_kafka_is_noticed(kafka_site: Site, tmp_path: Path) -> None:
+    """Two of nine; `make chaos-controls` breaks them all."""
+    scene, reference = controls.undisturbed(kafka_site, tmp_path, controls.DAYS)
+    for name in ("undo forgets new customers", "a row not written"):
+        struck, sentence = controls.caught(scene, reference, name, tmp_path / name)
+        assert struck > 0
+        assert sentence, f"{name}: nobody noticed"
+
+
+def test_each_guarantee_that_can_be_broken_is_brought_out() -> None:
+    assert controls.BROUGHT_OUT.keys() == ON_KAFKA.keys()
+    in_simulation = {control.name for control in CONTROLS}
+    assert in_simulation - ON_KAFKA.keys() == {
+        "restore to the last stable offset",
+        "a held table older than the tombstones",
+    }
 
 
 @pytest.mark.kafka
