@@ -43,6 +43,8 @@ class MemoryCluster:
         self.fault = fault
         self.wait = wait
         self.max_bytes = max_bytes
+        self.misheard: Callable[[], bool] | None = None
+        """Whether a member that was expelled hears that its partitions are revoked, and not lost, as it may on Kafka."""
         self.coordinator = TransactionCoordinator(self.step)
         self._logs: dict[TP, PartitionLog] = {}
         self._sizes: dict[str, int] = {}

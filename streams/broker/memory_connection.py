@@ -133,7 +133,8 @@ class MemoryConnection:
         group, sizes = self._group, self._cluster.sizes()
         raised = None
         if self._member is not None and self._member.id not in group.members:
-            raised = self._give_up(self._ownership.lost)
+            misheard = self._cluster.misheard
+            raised = self._give_up(self._ownership.revoked if misheard is not None and misheard() else self._ownership.lost)
             self._member = None
         if self._member is None:
             self._member = group.join(self.name, self._topics, sizes)

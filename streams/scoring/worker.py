@@ -314,21 +314,36 @@ class Worker:
 
     def revoked(self, partitions: Sequence[TP]) -> None:
         """Finishes the transaction, then puts the tables on the shelf: they may come back."""
-        try:
-            self._commit()
-        except Aborted as aborted:
-            log.warning("the last transaction before a rebalance was given up: %s", aborted)
-            self._rewind(gone={tp.partition for tp in partitions})
-        for number in sorted({tp.partition for tp in partitions}):
+        gone = {tp.partition for tp in partitions}
+        ends = self._proven_ends(gone)
+        for number in sorted(gone):
             slot = self.slots.pop(number, None)
             if slot is None:
                 continue
-            if slot.running:
-                _, high = self._restorer.watermarks(TP(self.topics.state, number))
-                self._shelf.put(slot.partition, high)
-            else:
+            if not slot.running:
                 self._restorer.cancel(number)
+            elif number in ends:
+                self._shelf.put(slot.partition, ends[number])
         self._meter.owns(len(self.slots))
+
+    def _proven_ends(self, gone: Collection[int]) -> dict[int, int]:
+        """Commits what is open; gives where the changelogs of these partitions end, if their tables stand there for certain.
+
+        Who was expelled may hear of a partition that is revoked when another has gone on with it. The broker takes offsets
+        from members alone; so those that it takes after the question prove that nobody else had written before it.
+        """
+        try:
+            self._commit()
+            running = [slot.partition for slot in self.slots.values() if slot.running]
+            ends = {p.number: self._restorer.watermarks(TP(self.topics.state, p.number))[1] for p in running if p.number in gone}
+            if ends:
+                offsets = {p.events_tp: p.events_at for p in running} | {p.commands_tp: p.commands_at for p in running}
+                self._transaction.commit(offsets)
+        except Aborted as aborted:
+            log.warning("the last transaction before a rebalance was given up: %s", aborted)
+            self._rewind(gone)
+            return {}
+        return ends
 
     def lost(self, partitions: Sequence[TP]) -> None:
         """Others have gone on with them: drop everything."""

@@ -2,8 +2,9 @@
 
     python -m tests.chaos.controls [NAME ...]
 
-A control that is not caught, or that never struck, fails: the comparison, or the faults, would see less than they claim. Two
-more, which need the broker to write markers late or to clean its log at a given moment, are in `tests.simulation.controls`.
+A control that is not caught, or that never struck, fails: the comparison, or the faults, would see less than they claim. Three
+more, which need a broker that writes markers late, cleans its log or tells of a rebalance at a given moment, are in
+`tests.simulation.controls`.
 """
 
 from __future__ import annotations

@@ -105,6 +105,7 @@ def test_each_guarantee_that_can_be_broken_is_brought_out() -> None:
     assert in_simulation - ON_KAFKA.keys() == {
         "restore to the last stable offset",
         "a held table older than the tombstones",
+        "a table held without proof",
     }
 
 

@@ -6,7 +6,7 @@ A control that is not caught, or that never struck, fails: it would mean that th
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
@@ -17,6 +17,8 @@ from streams.broker.memory_group import Group
 from streams.broker.memory_reader import MemoryReader
 from streams.broker.memory_transactions import Transaction, TransactionCoordinator, _Producer
 from streams.broker.protocol import TP
+from streams.errors import Aborted
+from streams.scoring.worker import Worker
 from tests.chaos import breaking
 from tests.chaos.breaking import replace, struck
 from tests.simulation.run import prepare, simulate
@@ -99,6 +101,22 @@ def _older_than_the_tombstones(on: ExitStack, name: str) -> None:
     replace(on, MemoryCluster, "compact", early)
 
 
+def _shelved_unproven(on: ExitStack, name: str) -> None:
+    """Tables are held as of the end of the changelog, whoever has written there."""
+
+    def trusting(self: Worker, gone: Collection[int]) -> dict[int, int]:
+        try:
+            self._commit()
+        except Aborted:
+            self._rewind(gone)
+        numbers = [number for number, slot in self.slots.items() if slot.running and number in gone]
+        struck[name] += len(numbers)
+        return {number: self._restorer.watermarks(TP(self.topics.state, number))[1] for number in numbers}
+
+    replace(on, Worker, "_proven_ends", trusting)
+
+
+_MISHEARD: Final = {"expire": 0.01, "misheard": 0.1, "join": 0.02, "leave": 0.02}
 _COMINGS: Final = {"join": 0.05, "leave": 0.05, "clean": 0.1}
 CONTROLS: Final = (
     Control("offsets committed apart from the outputs", _offsets_apart, ("changes", "twice", "state", "samples", "journal")),
@@ -111,6 +129,7 @@ CONTROLS: Final = (
     Control("a sweep's cursor lost", breaking.sweep_forgotten, ("samples", "changes", "state")),
     Control("a held table that is out of date", breaking.held_as_it_was, ("restored", "state", "changes")),
     Control("a held table older than the tombstones", _older_than_the_tombstones, ("restored",), _COMINGS),
+    Control("a table held without proof", _shelved_unproven, ("restored",), _MISHEARD),
     Control("a row not written", breaking.rows_unwritten, ("restored", "state", "live state")),
 )
 

@@ -17,8 +17,9 @@ _CUSTOMERS, _DAYS = 6, 6
 
 STEP_FAULTS: Final = ("kill", "abort", "expire", "request lost", "reply lost", "abort in commit", "kill in commit")
 """Strike at a step of a worker."""
-TURN_FAULTS: Final = ("zombie", "join", "leave", "time out", "clean", "late marker", "late model")
-"""Strike between two turns. clean: the log cleaner; time out: a transaction's time is over."""
+TURN_FAULTS: Final = ("zombie", "join", "leave", "time out", "clean", "late marker", "late model", "misheard")
+"""Strike between two turns. clean: the log cleaner; time out: a transaction's time is over; misheard: who was expelled hears
+that its partitions are revoked."""
 FAULTS: Final = (*STEP_FAULTS, *TURN_FAULTS)
 
 

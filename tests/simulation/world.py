@@ -67,6 +67,7 @@ class World:
         for slot in range(self.plan.workers):
             twin.start(slot)
         self.calm = False
+        twin.cluster.misheard = lambda: self._drawn("misheard", _IN_COMMIT)
         twin.cluster.hold_markers("late marker" in self.plan.rates)
         while not twin.done():
             if twin.turns < self.plan.storm:
@@ -110,6 +111,7 @@ class World:
         """Nothing strikes any more: what was held comes, zombies end, transactions of those who are gone time out."""
         self.calm = True
         cluster = self.twin.cluster
+        cluster.misheard = None
         cluster.hold_markers(False)
         for name, target in list(cluster.under_way()):
             cluster.deliver(name, target)
