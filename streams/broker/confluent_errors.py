@@ -37,6 +37,7 @@ MISSING: Final = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOW
 PASSING: Final = frozenset(
     {
         KafkaError._ALL_BROKERS_DOWN,
+        KafkaError._DESTROY_BROKER,
         KafkaError._MAX_POLL_EXCEEDED,
         KafkaError._RESOLVE,
         KafkaError._TIMED_OUT,
