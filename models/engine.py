@@ -26,7 +26,6 @@ from models.kernel.tables import (
     Scratch,
 )
 from models.pending import Pending
-from models.row import ROW_BYTES
 from models.table import Table
 
 _ROOM = 4096
@@ -89,11 +88,12 @@ class Engine:
         self._scratch = Scratch(
             x=np.zeros(len(VARIABLES)),
             y=np.zeros(COUNT),
+            seen=np.zeros(COUNT),
             stack=np.zeros(32),
             distances=np.zeros(256),
             weight=np.zeros(COUNT),
             named=np.zeros(COUNT),
-            image=np.zeros(ROW_BYTES, np.uint8),
+            places=np.zeros(COUNT, np.int64),
         )
         self._changes = Changes(
             np.zeros((_ROOM, CHANGE_COLUMNS), np.int64),

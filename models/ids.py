@@ -1,6 +1,6 @@
 """Which customer has which row: ids packed one after another, found by hash in a compiled table of slots.
 
-A dict of bytes takes some 130 bytes a customer, this 24 and the id itself. Slots are probed one after the other from the
+A dict of bytes takes some 130 bytes a customer, this 24 to 36 and the id itself. Slots are probed one after the other from the
 hash's place on; ids are compared byte by byte, so two of the same hash stay two.
 """
 
@@ -32,7 +32,7 @@ class Ids(Sequence[bytes]):
         self._text: U1 = np.empty(_FIRST_SLOTS, np.uint8)
         self._ends: U4 = np.empty(_FIRST_SLOTS // 2, np.uint32)
         self.hashes: U8 = np.empty(_FIRST_SLOTS // 2, np.uint64)
-        self._slots: I4 = np.full(_FIRST_SLOTS, index.FREE, np.int32)
+        self._slots: I4 = np.full((_FIRST_SLOTS, 2), index.FREE, np.int32)
 
     def __len__(self) -> int:
         return self._count
@@ -113,7 +113,7 @@ class Ids(Sequence[bytes]):
             ends[:n], hashes[:n] = self._ends[:n], self.hashes[:n]
             self._ends, self.hashes = ends, hashes
         if 3 * ids > 2 * len(self._slots):
-            self._slots = np.full(1 << (3 * ids // 2).bit_length(), index.FREE, np.int32)
+            self._slots = np.full((1 << (3 * ids // 2).bit_length(), 2), index.FREE, np.int32)
             index.place(self._slots, self.hashes, n)
 
 

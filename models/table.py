@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.ids import Ids
+from models.kernel.machine import IMAGE_WORDS
+from models.kernel.packing import scatter
 from models.kernel.tables import I4, I8, U8, Rows, UndoLog
 from models.row import ROW, ROW_BYTES, Views, empty_row, views
 
@@ -25,9 +27,9 @@ class Table:
     def __init__(self) -> None:
         self.ids = Ids()
         self._committed = 0
-        self._empty = empty_row()
+        self._empty = empty_row().view(np.uint64)
         self._table: NDArray[np.void] = np.zeros(_FIRST_CAPACITY, ROW)
-        self._stamp = np.zeros(_FIRST_CAPACITY, np.uint8)
+        self._stamp = np.zeros(_FIRST_CAPACITY // 8, np.uint8)
         self._undo_count = np.zeros(1, np.int64)
         self._make_undo(_FIRST_CAPACITY)
         self._order: I4 = np.zeros(0, np.int32)
@@ -39,10 +41,14 @@ class Table:
     def _view(self) -> None:
         v: Views = views(self._table)
         self.rows = Rows(v.i8, v.u8, v.f8, v.f4, v.u4, v.u1)
-        self.undo = UndoLog(self._stamp, self._undo_rows, self._undo_images, self._undo_count)
+        self.undo = UndoLog(self._stamp, self._undo_rows, self._undo_lines, self._undo_count)
 
     def _make_undo(self, capacity: int) -> None:
-        self._undo_rows, self._undo_images = np.empty(capacity, np.int64), np.empty((capacity, ROW_BYTES), np.uint8)
+        self._undo_rows = np.empty(capacity, np.int64)
+        room = np.empty((capacity + 1) * IMAGE_WORDS, np.uint64)
+        first = -room.ctypes.data // 8 % 8  # images begin where a cache line does
+        self._undo_lines = room[first : first + capacity * IMAGE_WORDS].reshape(capacity, IMAGE_WORDS)
+        self._undo_images = self._undo_lines.view(np.uint8)[:, :ROW_BYTES]
 
     @property
     def hashes(self) -> U8:
@@ -54,10 +60,11 @@ class Table:
         if len(self.ids) <= len(self._table):
             return
         capacity = max(len(self.ids), 2 * len(self._table))
-        table, stamp = np.zeros(capacity, ROW), np.zeros(capacity, np.uint8)
-        table[:n], stamp[:n] = self._table[:n], self._stamp[:n]
+        table, stamp, before = np.zeros(capacity, ROW), np.zeros(-(-capacity // 8), np.uint8), self.rows
+        stamp[: len(self._stamp)] = self._stamp
         self._table, self._stamp = table, stamp
         self._view()
+        self.rows.u8[:n] = before.u8[:n]  # as words: field by field takes six times as long
 
     def locate(self, keys: Sequence[bytes]) -> I8:
         """Row of each id, int64 [len(keys)]; makes empty rows for new ones."""
@@ -65,7 +72,7 @@ class Table:
         rows = self.ids.locate(keys)
         if len(self.ids) > known:
             self._grow(known)
-            self._table[known : len(self.ids)] = self._empty
+            self.rows.u8[known : len(self.ids)] = self._empty
         return rows
 
     def make_room(self, rows: int) -> None:
@@ -89,7 +96,7 @@ class Table:
     def forget(self) -> None:
         """The transaction is durable: drop the before-images."""
         touched = self.touched_count()
-        self._stamp[self.touched()] = 0
+        self._stamp[self.touched() >> 3] = 0
         self._undo_count[0] = 0
         self._committed = len(self.ids)
         if len(self._undo_rows) > max(_KEPT_IMAGES, 4 * touched):
@@ -100,7 +107,7 @@ class Table:
         """The transaction is void: rows as they were, new customers gone."""
         touched = self.touched()
         self.rows.u1[touched] = self._undo_images[: len(touched)]
-        self._stamp[touched] = 0
+        self._stamp[touched >> 3] = 0
         self._undo_count[0] = 0
         self.ids.truncate(self._committed)
         if len(self._order) > self._committed:
@@ -108,8 +115,10 @@ class Table:
 
     def put(self, keys: Sequence[bytes], images: NDArray[np.uint8]) -> None:
         """Rows as read from the changelog, images [n, ROW_BYTES]; a later one of the same id wins. For restore only."""
-        rows = self.locate(keys)
-        self.rows.u1[rows] = images
+        known = len(self.ids)
+        rows = self.ids.locate(keys)
+        self._grow(known)
+        scatter(images.view(np.uint64), rows, self.rows.u8)
         self._committed = len(self.ids)
 
     def row(self, key: bytes) -> np.void | None:
@@ -121,10 +130,15 @@ class Table:
         """Row indices by (hash, id): the order of sweeps, which depends on the customers alone."""
         n = len(self.ids)
         if len(self._order) != n:
-            hashes = self.hashes[:n]
-            order = np.argsort(hashes, kind="stable")
-            ties = np.flatnonzero(hashes[order[1:]] == hashes[order[:-1]])
-            if len(ties):
-                order = np.array(sorted(range(n), key=lambda r: (int(hashes[r]), self.ids[r])), np.int64)
-            self._order = order.astype(np.int32)
+            self._order = self.ranked(np.arange(n)).astype(np.int32)
         return self._order
+
+    def ranked(self, rows: I8) -> I8:
+        """These rows in the order of sweeps: their places, int64 [len(rows)]."""
+        hashes = self.hashes[rows]
+        places = np.argsort(hashes)
+        ascending = hashes[places]
+        if (ascending[1:] == ascending[:-1]).any():
+            keys = self.ids.of(rows)
+            places = np.array(sorted(range(len(rows)), key=lambda k: (int(hashes[k]), keys[k])), np.int64)
+        return places

@@ -9,7 +9,8 @@ from models.kernel import layout as at
 from models.kernel.jit import flat
 from models.kernel.rules import evaluate
 from models.kernel.score import CHURN, PURCHASE, nearest
-from models.kernel.tables import I4, I8, Changes, Int, Model, Rows, Rules, Scratch
+from models.kernel.tables import I4, I8, Changes, Int, Model, Rows, Rules, Scratch, UndoLog
+from models.kernel.undo import touch
 from models.row import CATEGORY_SLOTS, MICRO_SLOTS, SEGMENTATIONS
 
 BEHAVIOUR, AFFINITY, PRIMARY = (SEGMENTATIONS.index(name) for name in ("behaviour", "affinity", "primary"))
@@ -21,6 +22,9 @@ _VARIABLES = COUNT + 7
 _CATEGORY_SLOTS = CATEGORY_SLOTS
 _MICRO_SLOTS = MICRO_SLOTS
 _FLAP_MS = at.DAY_MS
+_MICRO_WORD = at.MICRO // 8
+assert at.MICRO % 8 == 0
+assert MICRO_SLOTS == 8
 
 
 @flat
@@ -62,13 +66,11 @@ def _record(
 def _rule(rules: Rules, s: Int, present: Int, scratch: Scratch) -> int:
     """Line in rules.rules of the segment that segmentation `s` calls for, -1 if none; a held segment keeps its place."""
     start, stop = rules.ranges[s], rules.ranges[s + 1]
-    if present:
-        for q in range(start, stop):
-            line = rules.rules[q]
-            if line[1] == present:
-                if line[4] >= 0 and evaluate(rules.code, rules.consts, line[4], line[5], scratch.x, scratch.stack) == 1.0:
-                    return q
-                break
+    held = int(start + present - 1)  # segments are counted from 1, in order
+    if start <= held < stop:
+        line = rules.rules[held]
+        if line[4] >= 0 and evaluate(rules.code, rules.consts, line[4], line[5], scratch.x, scratch.stack) == 1.0:
+            return held
     for q in range(start, stop):
         line = rules.rules[q]
         if evaluate(rules.code, rules.consts, line[2], line[3], scratch.x, scratch.stack) == 1.0:
@@ -100,18 +102,19 @@ def _affinity(rules: Rules, rows: Rows, r: Int) -> tuple[Int, float]:
 
 @flat
 def _move(
-    rows: Rows, r: Int, s: Int, target: Int, needed: Int, how: Int, sure: float, behind: Int, t: Int, index: Int, out: Changes,
-    scratch: Scratch,
-) -> bool:  # fmt: skip
-    """Hysteresis: gives whether segmentation `s` of the row changed in any byte; records a move."""
+    rows: Rows, r: Int, s: Int, target: Int, needed: Int, how: Int, sure: float, behind: Int, t: Int, index: Int, undo: UndoLog,
+    out: Changes, scratch: Scratch,
+) -> None:  # fmt: skip
+    """Hysteresis of segmentation `s`; records a move. The row is touched only if a byte of it changes."""
     u1 = rows.u1
     present = np.int64(u1[r, at.SEGMENT + s])
     if target == present:
         if u1[r, at.CANDIDATE + s] or u1[r, at.CONFIRMATIONS + s]:
+            touch(rows, r, undo)
             u1[r, at.CANDIDATE + s] = 0
             u1[r, at.CONFIRMATIONS + s] = 0
-            return True
-        return False
+        return
+    touch(rows, r, undo)
     if present == 0:
         how = FIRST
     elif needed > 1:
@@ -121,7 +124,7 @@ def _move(
             u1[r, at.CANDIDATE + s] = np.uint8(target)
             u1[r, at.CONFIRMATIONS + s] = np.uint8(1)
         if np.int64(u1[r, at.CONFIRMATIONS + s]) < needed:
-            return True
+            return
         how = CONFIRMED
     since = rows.i8[r, at.SINCE + s]
     flap = present != 0 and np.int64(u1[r, at.PRIOR + s]) == target and t - since < _FLAP_MS
@@ -131,15 +134,28 @@ def _move(
     u1[r, at.CANDIDATE + s] = 0
     u1[r, at.CONFIRMATIONS + s] = 0
     rows.i8[r, at.SINCE + s] = t
-    return True
 
 
 @flat
-def _micro(rules: Rules, rows: Rows, r: Int, t: Int, index: Int, out: Changes, scratch: Scratch) -> bool:
+def _place(rows: Rows, r: Int, segment: Int) -> int:
+    """The lowest free place of a micro-segment, -1 if there is none or the customer is in that segment."""
+    if rows.u8[r, _MICRO_WORD] == 0:
+        return 0
+    free = -1
+    for k in range(_MICRO_SLOTS - 1, -1, -1):
+        active = np.int64(rows.u1[r, at.MICRO + k])
+        if active == segment:
+            return -1
+        if active == 0:
+            free = k
+    return free
+
+
+@flat
+def _micro(rules: Rules, rows: Rows, r: Int, t: Int, index: Int, undo: UndoLog, out: Changes, scratch: Scratch) -> None:
     """Ends and begins micro-segments. Those active end first; new ones take free places in the order of the definitions."""
-    changed = False
     start, stop = rules.ranges[MICRO], rules.ranges[MICRO + 1]
-    for k in range(_MICRO_SLOTS):
+    for k in range(_MICRO_SLOTS if rows.u8[r, _MICRO_WORD] != 0 else 0):
         present = np.int64(rows.u1[r, at.MICRO + k])
         if present == 0:
             continue
@@ -152,27 +168,21 @@ def _micro(rules: Rules, rows: Rows, r: Int, t: Int, index: Int, out: Changes, s
                 break
         if not stays:
             since = np.int64(rows.u4[r, at.MICRO_SINCE + k]) * 1000
+            touch(rows, r, undo)
             _record(rows, out, index, r, MICRO, present, 0, since, IMMEDIATE, t, 1.0, present, scratch)
             rows.u1[r, at.MICRO + k] = 0
             rows.u4[r, at.MICRO_SINCE + k] = 0
-            changed = True
     for q in range(start, stop):
         line = rules.rules[q]
-        free, there = -1, False
-        for k in range(_MICRO_SLOTS - 1, -1, -1):
-            active = np.int64(rows.u1[r, at.MICRO + k])
-            there = there or active == line[1]
-            if active == 0:
-                free = k
-        if there or free < 0 or evaluate(rules.code, rules.consts, line[2], line[3], scratch.x, scratch.stack) != 1.0:
+        free = _place(rows, r, line[1])
+        if free < 0 or evaluate(rules.code, rules.consts, line[2], line[3], scratch.x, scratch.stack) != 1.0:
             continue
+        touch(rows, r, undo)
         _record(
             rows, out, index, r, MICRO, 0, np.int64(line[1]), 0, FIRST, t, _sure(rules, q, scratch), np.int64(line[1]), scratch
         )
         rows.u1[r, at.MICRO + free] = np.uint8(line[1])
         rows.u4[r, at.MICRO_SINCE + free] = np.uint32(t // 1000)
-        changed = True
-    return changed
 
 
 @flat
@@ -181,7 +191,7 @@ def _first_held(places: I4, rows: Rows, r: Int) -> tuple[Int, Int]:
     for p in range(places.shape[0]):
         s, wanted = places[p, 0], places[p, 1]
         if s == MICRO:
-            for k in range(_MICRO_SLOTS):
+            for k in range(_MICRO_SLOTS if rows.u8[r, _MICRO_WORD] != 0 else 0):
                 held = np.int64(rows.u1[r, at.MICRO + k])
                 if held != 0 and (wanted == 0 or held == wanted):
                     return p + 1, held
@@ -193,9 +203,11 @@ def _first_held(places: I4, rows: Rows, r: Int) -> tuple[Int, Int]:
 
 
 @flat
-def decide(rules: Rules, model: Model, rows: Rows, r: Int, t: Int, index: Int, out: Changes, scratch: Scratch) -> bool:
-    """Decides all memberships of row `r` at `t` from scratch.x and y; gives whether any byte of the row changed."""
-    changed, before = False, out.used[0]
+def decide(
+    rules: Rules, model: Model, rows: Rows, r: Int, t: Int, index: Int, undo: UndoLog, out: Changes, scratch: Scratch
+) -> None:
+    """Decides all memberships of row `r` at `t` from scratch.x and y; touches the row only if a byte of it changes."""
+    before = out.used[0]
     for s in range(PRIMARY):
         present = np.int64(rows.u1[r, at.SEGMENT + s])
         needed = np.int64(rules.confirmations[s])
@@ -220,14 +232,13 @@ def decide(rules: Rules, model: Model, rows: Rows, r: Int, t: Int, index: Int, o
                 target, sure = np.int64(rules.rules[q, 1]), _sure(rules, q, scratch)
                 needed = np.int64(rules.rules[q, 6])
             how = IMMEDIATE
-        changed = _move(rows, r, s, target, needed, how, sure, target, t, index, out, scratch) or changed
-    changed = _micro(rules, rows, r, t, index, out, scratch) or changed
+        _move(rows, r, s, target, needed, how, sure, target, t, index, undo, out, scratch)
+    _micro(rules, rows, r, t, index, undo, out, scratch)
     target, behind = _first_held(rules.priority, rows, r)
     if target == 0:
         target = np.int64(rows.u1[r, at.SEGMENT + PRIMARY])
-    changed = _move(rows, r, PRIMARY, target, 1, IMMEDIATE, 1.0, behind, t, index, out, scratch) or changed
+    _move(rows, r, PRIMARY, target, 1, IMMEDIATE, 1.0, behind, t, index, undo, out, scratch)
     if out.used[0] > before:
         offer, _ = _first_held(rules.offers, rows, r)
         for n in range(before, out.used[0]):
             out.what[n, 9] += 256 * offer
-    return changed

@@ -6,7 +6,7 @@ import numpy as np
 
 from models.features import COUNT, HABITS, INDEX
 from models.kernel.decide import AFFINITY, BEHAVIOUR, PRIMARY
-from models.kernel.features import transform
+from models.kernel.features import transform, transform_one
 from models.kernel.jit import compiled, flat
 from models.kernel.score import CHURN, PURCHASE, VALUE
 from models.kernel.tables import F8, I4, I8, Changes, Int, Model, Rules, Scratch
@@ -75,11 +75,10 @@ def explain(
     What a rule names comes first. An effect is, for a feature that a rule names, how many spreads it is from usual; for the
     others the term of the logit of a score that it names; for a kind, what it adds to the difference of two squared distances.
     """
-    y, weight, named = scratch.y, scratch.weight, scratch.named
+    y, weight, named, places = scratch.y, scratch.weight, scratch.named, scratch.places
     for i in range(changes.used[0]):
         what, x = changes.what[i], changes.figures[i, 1:]
         s, previous, current = what[2], what[3], what[4]
-        transform(x, y)
         weight[:] = 0.0
         named[:] = 0.0
         if s == PRIMARY and 0 < current <= rules.priority.shape[0]:
@@ -93,6 +92,7 @@ def explain(
                     there = c
             if here >= 0:
                 for h in range(_HABITS.shape[0]):
+                    transform_one(_HABITS[h], x, y, scratch.seen)
                     e = y[_HABITS[h]] - model.centres[h, here]
                     d = y[_HABITS[h]] - (model.centres[h, there] if there >= 0 else model.middle[h])
                     weight[_HABITS[h]] = model.habit_scale[h] * (d * d - e * e)
@@ -107,13 +107,21 @@ def explain(
             elif q >= 0:  # the segment of those whom no other rule wants: what the others look at
                 for other in range(rules.ranges[s], rules.ranges[s + 1]):
                     models |= _name(rule_features, other, model, x, median, spread, weight, named)
+            if models:
+                transform(x, y, scratch.seen)
             if models & _OF_CHURN:
                 _logit_terms(model.churn, means[0], y, weight, named)
             if models & _OF_PURCHASE:
                 _logit_terms(model.purchase, means[1], y, weight, named)
+        n = 0
+        for j in range(_COUNT):
+            if named[j] == 1.0 or weight[j] != 0.0:
+                places[n] = j
+                n += 1
         for k in range(5):
             best = -1
-            for j in range(_COUNT):
+            for p in range(n):
+                j = places[p]
                 if (named[j] == 1.0 or weight[j] != 0.0) and (
                     best < 0 or named[j] > named[best] or (named[j] == named[best] and abs(weight[j]) > abs(weight[best]))
                 ):

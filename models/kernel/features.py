@@ -109,7 +109,20 @@ def compute(rows: Rows, r: Int, t: Int, x: F8) -> None:
 
 
 @flat
-def transform(x: F8, y: F8) -> None:
-    """What models see: y = log1p(x) where the catalogue says so, else x."""
+def transform_one(j: Int, x: F8, y: F8, seen: F8) -> None:
+    """What models see of feature j: y = log1p(x) where the catalogue says so, else x.
+
+    seen [COUNT]: of what y already is the logarithm, from the calls before; much is the same of one customer and the next.
+    """
+    if not _LOGGED[j]:
+        y[j] = x[j]
+    elif x[j] != seen[j]:
+        seen[j] = x[j]
+        y[j] = np.log1p(x[j])
+
+
+@flat
+def transform(x: F8, y: F8, seen: F8) -> None:
+    """What models see of all features."""
     for j in range(_COUNT):
-        y[j] = np.log1p(x[j]) if _LOGGED[j] else x[j]
+        transform_one(j, x, y, seen)

@@ -12,13 +12,17 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from models.kernel.tables import U1, Int
+from models.kernel.tables import U1, U8, Int
+from models.row import ROW_BYTES
 
 _BYTES = ir.IntType(8).as_pointer()
 _INT = ir.IntType(32)
 _PREFETCH = ir.FunctionType(ir.VoidType(), [_BYTES, _INT, _INT, _INT])
 _READ, _KEEP, _DATA = (ir.Constant(_INT, k) for k in (0, 3, 1))
 _LINE = 64
+_WORD, _WORDS = ir.IntType(64), ir.VectorType(ir.IntType(64), _LINE // 8)
+IMAGE_WORDS = -(-ROW_BYTES // _LINE) * _LINE // 8
+"""Of a row's image in whole cache lines."""
 
 
 def _copy_bytes(context: Any, out: Any, end: Any, text: Any, start: Any, size: Any) -> Any:
@@ -58,22 +62,63 @@ def _zeros(context: Any, word: Any) -> Any:
     return types.uint64(types.uint64), generate
 
 
-def _fetch(context: Any, rows: Any, r: Any) -> Any:
-    """Asks for row r of an array [., .] to be in the cache soon. Changes nothing."""
+def _fetch(context: Any, lines: Any, r: Any, start: Any, end: Any) -> Any:
+    """Asks for bytes start to end of line r of an array [., ...] to be in the cache soon. Changes nothing, checks no bounds."""
 
     def generate(target: Any, builder: Any, signature: Any, given: Any) -> Any:
-        array = target.make_array(signature.args[0])(target, builder, given[0])
-        width = builder.extract_value(array.strides, 0)
-        first = builder.gep(builder.bitcast(array.data, _BYTES), [builder.mul(given[1], width)])
+        first = _place(target, builder, signature.args[0], given[0], given[1])
         prefetch = builder.module.declare_intrinsic("llvm.prefetch", [_BYTES], _PREFETCH)
-        with cgutils.for_range_slice(builder, ir.Constant(width.type, 0), width, ir.Constant(width.type, _LINE)) as (at, _):
+
+        def ask(at: Any) -> None:
             builder.call(prefetch, [builder.gep(first, [at]), _READ, _KEEP, _DATA])
+
+        one, eight, line = (ir.Constant(given[2].type, size) for size in (1, 8, _LINE))
+        with cgutils.for_range_slice(builder, given[2], given[3], line) as (at, _):
+            ask(at)
+        with builder.if_then(builder.icmp_signed(">", builder.sub(given[3], given[2]), eight)):  # may end in another line
+            ask(builder.sub(given[3], one))
         return target.get_dummy_value()
 
-    return types.void(rows, types.intp), generate
+    return types.void(lines, types.intp, types.intp, types.intp), generate
+
+
+def _put_away(context: Any, images: Any, n: Any, rows: Any, r: Any) -> Any:
+    """Line n of images, uint64 [., IMAGE_WORDS], becomes line r of rows, uint64 [., ROW_BYTES / 8], and zeros. Checks no bounds.
+
+    Images start at a multiple of 64 bytes, and go past the caches: what is hardly read again would drive out what is.
+    """
+
+    def generate(target: Any, builder: Any, signature: Any, given: Any) -> Any:
+        to = _place(target, builder, signature.args[0], given[0], given[1])
+        row = _place(target, builder, signature.args[2], given[2], given[3])
+        streamed = builder.module.add_metadata([ir.Constant(_INT, 1)])
+        for at in range(0, 8 * IMAGE_WORDS, _LINE):
+            line: Any = ir.Constant(_WORDS, [0] * (_LINE // 8))
+            if at + _LINE <= ROW_BYTES:
+                line = builder.load(_pointer(builder, row, at, _WORDS), align=8)
+            else:
+                for k, rest in enumerate(range(at, ROW_BYTES, 8)):
+                    word = builder.load(_pointer(builder, row, rest, _WORD), align=8)
+                    line = builder.insert_element(line, word, ir.Constant(_INT, k))
+            builder.store(line, _pointer(builder, to, at, _WORDS), align=_LINE).set_metadata("nontemporal", streamed)
+        return target.get_dummy_value()
+
+    return types.void(images, types.intp, rows, types.intp), generate
+
+
+def _place(target: Any, builder: Any, kind: Any, array: Any, n: Any) -> Any:
+    """Where line n of an array begins."""
+    made = target.make_array(kind)(target, builder, array)
+    return builder.gep(builder.bitcast(made.data, _BYTES), [builder.mul(n, builder.extract_value(made.strides, 0))])
+
+
+def _pointer(builder: Any, start: Any, at: int, kind: Any) -> Any:
+    """To what stands `at` bytes behind start."""
+    return builder.bitcast(builder.gep(start, [ir.Constant(ir.IntType(64), at)]), kind.as_pointer())
 
 
 copy_bytes: Callable[[U1, Int, U1, Int, Int], None] = cast("Any", intrinsic(_copy_bytes))
-fetch: Callable[[NDArray[Any], Int], None] = cast("Any", intrinsic(_fetch))
+fetch: Callable[[NDArray[Any], Int, Int, Int], None] = cast("Any", intrinsic(_fetch))
+put_away: Callable[[U8, Int, U8, Int], None] = cast("Any", intrinsic(_put_away))
 word: Callable[[U1, Int], np.uint64] = cast("Any", intrinsic(_word))
 trailing_zeros: Callable[[np.uint64], np.uint64] = cast("Any", intrinsic(_zeros))

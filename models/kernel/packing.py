@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from models.kernel.jit import compiled
+from models.kernel.machine import fetch, trailing_zeros
 from models.kernel.tables import I8, U8, Int
 from models.row import LAYOUT_VERSION, ROW_BYTES
 
@@ -16,6 +17,7 @@ WORDS = ROW_BYTES // 8
 HEAD = 2
 _WORDS, _HEAD, _LAYOUT = WORDS, HEAD, LAYOUT_VERSION
 _FIRST = 48
+_ROW_BYTES, _AHEAD = ROW_BYTES, 4
 assert ROW_BYTES % 8 == 0
 assert _FIRST < WORDS <= _FIRST + 64
 
@@ -26,6 +28,8 @@ def pack(rows: U8, which: I8, out: U8, ends: I8) -> None:
     end: Int = 0
     for i in range(which.shape[0]):
         r, head = which[i], end
+        if i + _AHEAD < which.shape[0]:
+            fetch(rows, which[i + _AHEAD], 0, _ROW_BYTES)
         low, high = np.uint64(_LAYOUT), np.uint64(0)
         end += _HEAD
         for k in range(_FIRST):  # written in any case, kept if not zero: no branch to guess
@@ -51,22 +55,31 @@ def unpack(packed: U8, ends: I8, out: U8) -> int:
     It is none if its layout is another, if a marked word is zero, or if there are more or fewer words than marks.
     """
     at: Int = 0
-    one = np.uint64(1)
     for i in range(ends.shape[0]):
         end = ends[i]
         if end - at < _HEAD or packed[at] & np.uint64(0xFFFF) != np.uint64(_LAYOUT):
             return i
         low, high = packed[at] >> np.uint64(16), packed[at + 1]
         at += _HEAD
+        if high >> np.uint64(_WORDS - _FIRST):
+            return i
         for k in range(_WORDS):
-            there = (low >> np.uint64(k)) & one if k < _FIRST else (high >> np.uint64(k - _FIRST)) & one
-            if not there:
-                out[i, k] = np.uint64(0)
-            elif at == end or packed[at] == np.uint64(0):
-                return i
-            else:
-                out[i, k] = packed[at]
+            out[i, k] = np.uint64(0)
+        for first, marks in ((0, low), (_FIRST, high)):
+            while marks:
+                if at == end or packed[at] == np.uint64(0):
+                    return i
+                out[i, first + np.int64(trailing_zeros(marks))] = packed[at]
+                marks &= marks - np.uint64(1)
                 at += 1
-        if at != end or high >> np.uint64(_WORDS - _FIRST):
+        if at != end:
             return i
     return -1
+
+
+@compiled
+def scatter(images: U8, which: I8, rows: U8) -> None:
+    """Copies images [n, WORDS] to rows[which], in order: of two for one row the later stays."""
+    for i in range(which.shape[0]):
+        for k in range(_WORDS):
+            rows[which[i], k] = images[i, k]

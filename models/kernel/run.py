@@ -7,30 +7,22 @@ import numpy as np
 from models.kernel import layout as at
 from models.kernel.apply import apply, remember, seen
 from models.kernel.decide import decide
-from models.kernel.features import compute, transform
+from models.kernel.features import compute
 from models.kernel.jit import compiled
 from models.kernel.machine import fetch
 from models.kernel.score import score
 from models.kernel.tables import F8, I4, I8, U1, U8, Changes, Events, Int, Model, Rows, Rules, Scratch, UndoLog
 from models.kernel.tables import MOST_CHANGES as _MOST_CHANGES
+from models.kernel.undo import touch
 from models.row import ROW_BYTES as _ROW_BYTES
+
+__all__ = ["APPLIED", "DUPLICATE", "LATE", "run_events", "run_sweep"]
 
 APPLIED, DUPLICATE, LATE = 0, 1, 2
 _AHEAD = 4
 """So many events ahead a row is asked for: one in memory, not in a cache, takes as long to come as one event to decide."""
-
-
-@compiled
-def touch(rows: Rows, r: Int, undo: UndoLog) -> None:
-    """Keeps the before-image of a row at its first touch in the open transaction."""
-    if undo.stamp[r]:
-        return
-    n = undo.used[0]
-    undo.stamp[r] = 1
-    undo.rows[n] = r
-    for k in range(_ROW_BYTES):
-        undo.images[n, k] = rows.u1[r, k]
-    undo.used[0] = n + 1
+_TIMES_END, _SUMS = 8 * at.SINCE, 4 * at.COUNTS
+"""A sweep reads a row's bytes up to the first and from the second on, not the starts of memberships and the message ids."""
 
 
 @compiled
@@ -47,7 +39,8 @@ def run_events(
             return i
         r = events.row[i]
         if i + _AHEAD < len(events.row):
-            fetch(rows.u1, events.row[i + _AHEAD])
+            fetch(rows.u1, events.row[i + _AHEAD], 0, _ROW_BYTES)
+            fetch(undo.stamp, events.row[i + _AHEAD] >> 3, 0, 1)
         message = events.message[i]
         if message != 0 and seen(rows, r, message):
             outcome[i] = DUPLICATE
@@ -62,9 +55,8 @@ def run_events(
         outcome[i] = LATE if late else APPLIED
         t = rows.i8[r, at.LAST]
         compute(rows, r, t, scratch.x)
-        transform(scratch.x, scratch.y)
-        score(model, scratch.x, scratch.y)
-        decide(rules, model, rows, r, t, i, out, scratch)
+        score(model, scratch.x, scratch.y, scratch.seen)
+        decide(rules, model, rows, r, t, i, undo, out, scratch)
     return len(events.row)
 
 
@@ -80,17 +72,19 @@ def run_sweep(
     features to samples [., COUNT]. order [n]: row indices by (hash, id).
     """
     room = out.what.shape[0] - _MOST_CHANGES
-    taken = 0
-    image = scratch.image
-    used = 0
+    taken = used = 0
     for k in range(begin, end):
         if out.used[0] > room or used >= budget:
             return k, taken
         r = order[k]
+        if k + _AHEAD < end:
+            following = order[k + _AHEAD]
+            fetch(rows.u1, following, 0, _TIMES_END)
+            fetch(rows.u1, following, _SUMS, _ROW_BYTES)
+            fetch(hashes, following, 0, 8)
         at_time = max(t, rows.i8[r, at.LAST])
         compute(rows, r, at_time, scratch.x)
-        transform(scratch.x, scratch.y)
-        score(model, scratch.x, scratch.y)
+        score(model, scratch.x, scratch.y, scratch.seen)
         h = hashes[r]
         if (h >> np.uint64(8)) % np.uint64(phases) == np.uint64(phase) and (h >> np.uint64(40)) % np.uint64(one_in) == 0:
             sampled[taken] = r
@@ -98,17 +92,7 @@ def run_sweep(
                 samples[taken, j] = scratch.x[j]
             taken += 1
             used += 1
-        if undo.stamp[r]:
-            decide(rules, model, rows, r, at_time, k, out, scratch)
-            continue
-        for j in range(_ROW_BYTES):
-            image[j] = rows.u1[r, j]
-        if decide(rules, model, rows, r, at_time, k, out, scratch):
-            n = undo.used[0]
-            undo.stamp[r] = 1
-            undo.rows[n] = r
-            for j in range(_ROW_BYTES):
-                undo.images[n, j] = image[j]
-            undo.used[0] = n + 1
-            used += 1
+        touched = undo.used[0]
+        decide(rules, model, rows, r, at_time, k, undo, out, scratch)
+        used += undo.used[0] - touched
     return end, taken

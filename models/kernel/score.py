@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from models.features import COUNT, HABITS, INDEX
+from models.kernel.features import transform_one
 from models.kernel.jit import flat, inlined
 from models.kernel.tables import F8, Int, Model
 
@@ -20,12 +21,16 @@ def _probability(z: float, linear: F8, k: Int) -> float:
 
 
 @flat
-def score(model: Model, x: F8, y: F8) -> None:
-    """Fills x[COUNT:] (scores and thresholds); NaN for a family without a champion. `y`: transformed features."""
+def score(model: Model, x: F8, y: F8, seen: F8) -> None:
+    """Fills y with the transformed features (see `transform`), x[COUNT:] with scores and thresholds.
+
+    NaN for a family without a champion.
+    """
     for j in range(_COUNT, _COUNT + 7):
         x[j] = np.nan
     churn, purchase = model.linear[0, 0], model.linear[1, 0]
-    for j in range(_COUNT):  # two sums at once: each waits for its last addition
+    for j in range(_COUNT):  # one after the other: each sum waits for its last addition
+        transform_one(j, x, y, seen)
         churn += y[j] * model.churn[j]
         purchase += y[j] * model.purchase[j]
     if model.ready[0]:
@@ -45,20 +50,19 @@ def score(model: Model, x: F8, y: F8) -> None:
 @flat
 def nearest(model: Model, y: F8, present: Int, distances: F8) -> tuple[Int, float, float, float]:
     """Id of the nearest cluster, its squared distance, the second's, and that of cluster id `present` (inf if it is gone)."""
-    best, first, second, now = 0, np.inf, np.inf, np.inf
+    best, first, second, now = np.int64(0), np.inf, np.inf, np.inf
     kinds = model.cluster.shape[0]
-    distances[:kinds] = 0.0
-    for h in range(_HABITS.shape[0]):
-        here, scale = y[_HABITS[h]], model.habit_scale[h]
-        for c in range(kinds):  # side by side: one kind after the other would wait for every addition
-            e = here - model.centres[h, c]
-            distances[c] += e * e * scale
-    for c in range(kinds):
-        d = distances[c]
-        if model.cluster[c] == present:
-            now = d
-        if d < first:
-            best, first, second = int(model.cluster[c]), d, first
-        elif d < second:
-            second = d
+    for c in range(kinds):  # one sum does not wait for another kind's
+        d = 0.0
+        for h in range(_HABITS.shape[0]):
+            e = y[_HABITS[h]] - model.centres[h, c]
+            d += e * e * model.habit_scale[h]
+        distances[c] = d
+    for c in range(kinds):  # without branches: which kind is nearest cannot be guessed
+        d, kind = distances[c], np.int64(model.cluster[c])
+        now = d if kind == present else now
+        closer = d < first
+        best = kind if closer else best
+        second = first if closer else min(second, d)
+        first = d if closer else first
     return best, first, second, now

@@ -38,12 +38,13 @@ class Rows(NamedTuple):
 class UndoLog(NamedTuple):
     """Before-images of the rows that the open transaction touched, in the order of their first touch.
 
-    stamp [rows]: 1 if touched; rows [capacity]: which; images [capacity, 744]: as they were; used [1]: how many.
+    stamp [rows / 8]: bit r % 8 of byte r / 8 is set if row r was touched; rows [capacity]: which; images [capacity, 96]: as they
+    were, in whole cache lines, zeros behind; used [1]: how many.
     """
 
     stamp: U1
     rows: I8
-    images: U1
+    images: U8
     used: I8
 
 
@@ -118,14 +119,15 @@ class Changes(NamedTuple):
 class Scratch(NamedTuple):
     """Room the kernel works in, as it allocates nothing.
 
-    x [VARIABLES] variables, y [COUNT] transformed features, stack [32] of the rules, distances [256] to the kinds of customers,
-    weight and named [COUNT] of the reasons, image [744] of a row.
+    x [VARIABLES] variables, y [COUNT] transformed features, seen [COUNT] those whose logarithms y has, stack [32] of the rules,
+    distances [256] to the kinds of customers, weight, named and places [COUNT] of the reasons.
     """
 
     x: F8
     y: F8
+    seen: F8
     stack: F8
     distances: F8
     weight: F8
     named: F8
-    image: U1
+    places: I8

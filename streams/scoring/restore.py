@@ -9,6 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import methodcaller
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,8 @@ from streams.scoring.partition import Partition
 from streams.scoring.sweep import in_order
 
 _STALLED_SECONDS = 60.0
+_ROW_PREFIX_BYTES = len(ROW_PREFIX)
+_partition = methodcaller("partition")
 
 
 @dataclass(slots=True)
@@ -44,35 +48,37 @@ class Restoring:
         keys: list[bytes] = []
         values: list[bytes] = []
         for message in messages:
-            key, value = message.key() or b"", message.value()
-            where = f"{message.topic()}[{message.partition()}] offset {message.offset()}"
-            if key.startswith(ROW_PREFIX) and key != ROW_PREFIX:
-                if value is None:
-                    raise RestoreError(
-                        f"{where}: an erased customer, which this version does not know; run the version that wrote it"
-                    )
-                keys.append(key[len(ROW_PREFIX) :])
+            key, value = message.key(), message.value()
+            if value is not None and key is not None and key.startswith(ROW_PREFIX) and key != ROW_PREFIX:
+                keys.append(key[_ROW_PREFIX_BYTES:])
                 values.append(value)
-            elif key.startswith(PENDING_PREFIX):
-                customer, t0 = split_pending_key(key, where)
-                if value is None:
-                    self.pending.pop((t0, customer), None)
-                else:
-                    self.pending[t0, customer] = decode_entry(value, where)
-            elif key == CURSOR_KEY and value is not None:
-                self.partition.cursor = decode_cursor(value, where)
             else:
-                raise RestoreError(f"{where}: a key that this version does not know: {key[:20]!r}")
+                self._other(message, key or b"", value)
         if keys:
             self._rows(keys, values, messages[0])
+
+    def _other(self, message: Message, key: bytes, value: bytes | None) -> None:
+        """A record that is no customer's row."""
+        where = f"{message.topic()}[{message.partition()}] offset {message.offset()}"
+        if key.startswith(ROW_PREFIX) and key != ROW_PREFIX:
+            raise RestoreError(f"{where}: an erased customer, which this version does not know; run the version that wrote it")
+        if key.startswith(PENDING_PREFIX):
+            customer, t0 = split_pending_key(key, where)
+            if value is None:
+                self.pending.pop((t0, customer), None)
+            else:
+                self.pending[t0, customer] = decode_entry(value, where)
+        elif key == CURSOR_KEY and value is not None:
+            self.partition.cursor = decode_cursor(value, where)
+        else:
+            raise RestoreError(f"{where}: a key that this version does not know: {key[:20]!r}")
 
     def _rows(self, keys: list[bytes], values: list[bytes], first: Message) -> None:
         where = f"{first.topic()}[{first.partition()}] after offset {first.offset()}"
         images = unpack_rows(values, where)
         if (head := int(images[:, MESSAGE_HEAD].max())) >= MESSAGE_IDS:  # compiled code would write there
             raise RestoreError(f"{where}: a row with {MESSAGE_IDS} message ids, the next one at {head}; rebuild the state")
-        last = {key: i for i, key in enumerate(keys)}  # a later row of the same customer wins
-        self.partition.engine.table.put(list(last), images[list(last.values())])
+        self.partition.engine.table.put(keys, images)
 
     def finish(self) -> None:
         """Puts the pending samples in place, in blocks by age, each in the order of sweeps."""
@@ -141,11 +147,8 @@ class Restorer:
         if not self._under_way:
             return []
         messages = self._reader.poll(10_000, timeout)
-        by_partition: dict[int, list[Message]] = {}
-        for message in messages:
-            by_partition.setdefault(message.partition(), []).append(message)
-        for number, found in by_partition.items():
-            self._under_way[number].take(found)
+        for number, found in groupby(messages, _partition):
+            self._under_way[number].take(list(found))
         done = []
         for number, restoring in list(self._under_way.items()):
             position = restoring.start if restoring.start >= restoring.target else self._reader.position(restoring.tp)

@@ -117,6 +117,5 @@ def _emit(partition: Partition, block: Block, labels: list[Label] | None) -> Non
 
 def in_order(table: Table, block: Block) -> Block:
     """The block with its customers in the order of sweeps, (hash, id), as they were taken."""
-    hashes = table.hashes[block.rows]
-    order = np.array(sorted(range(len(block.rows)), key=lambda k: (int(hashes[k]), table.ids[int(block.rows[k])])), np.int64)
+    order = table.ranked(block.rows)
     return Block(block.t0, block.rows[order], block.entries[order])

@@ -27,7 +27,8 @@ _A_COMMIT = 10
 """Batches in a transaction."""
 _PAGE = 1
 _STEP_MS = 1
-_BEFORE = 3
+_BEFORE = 6
+_CATEGORIES, _CHANNELS = 15, 4
 _PRIME = 7_368_787
 """Strews ranks over a table, each to a place of its own."""
 
@@ -44,9 +45,10 @@ def by_zipf(customers: int, n: int, rng: np.random.Generator) -> I8:
 
 
 class Stream:
-    """Page views of an engine's customers, on and on.
+    """Page views of an engine's customers, on and on. Each customer has a favourite category, and a device.
 
-    Each has had some before: who comes back after weeks moves, and few customers would be through with that much sooner.
+    Each has had some before: who comes back after weeks moves, and few customers would be through with that much sooner. What
+    is compared is customers, not changes: of both tables' events hardly any may move a membership.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -60,10 +62,12 @@ class Stream:
         spent, outcome = 0.0, np.empty(BATCH, np.uint8)
         behaviour = np.full(BATCH, _PAGE, np.uint8)
         for turn, start in enumerate(range(0, len(numbers), BATCH)):
-            keys = ids(numbers[start : start + BATCH])
-            times = self.at + np.arange(BATCH) * _STEP_MS
+            some = numbers[start : start + BATCH]
+            keys, times = ids(some), self.at + np.arange(BATCH) * _STEP_MS
             self.at += BATCH * _STEP_MS
-            batch = events(np.zeros(BATCH, np.int64), times, behaviour, self._rng)
+            batch = events(np.zeros(BATCH, np.int64), times, behaviour, self._rng)._replace(
+                category=(some % _CATEGORIES).astype(np.uint8), channel=(some % _CHANNELS).astype(np.uint8)
+            )
             begun = time.thread_time()
             batch = batch._replace(row=self.engine.table.locate(keys))
             for decisions in self.engine.apply(batch, outcome):

@@ -7,7 +7,7 @@ import numpy as np
 from models.features import COUNT
 from models.identity import stable_hash
 from models.kernel import layout as at
-from models.kernel.run import touch
+from models.kernel.undo import touch
 from models.pending import Pending
 from models.row import NEVER, ROW_BYTES
 from models.table import Table
