@@ -20,9 +20,12 @@ from streams.settings import Settings
 _FROM_START = -2
 
 
-def live_entries(reader: Reader, topic: str) -> dict[bytes, bytes]:
-    """The live entries of a changelog, read_committed: rows and pending samples of all its partitions. Cursors are left out."""
-    targets = {TP(topic, p): 0 for p in range(reader.partitions(topic))}
+def live_entries(reader: Reader, topic: str, partitions: Iterable[int] | None = None) -> dict[bytes, bytes]:
+    """The live entries of a changelog, read_committed: rows and pending samples. Cursors are left out.
+
+    partitions: those that are read; None: all.
+    """
+    targets = {TP(topic, p): 0 for p in (range(reader.partitions(topic)) if partitions is None else partitions)}
     for tp in targets:
         targets[tp] = reader.watermarks(tp)[1]
     reader.assign(dict.fromkeys(targets, _FROM_START))

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from streams.embedded import RunningBroker, start_broker
 from streams.embedded.control import free_port
 from tests.chaos.proxy import Proxy
 
 DISK_MB = 2_000
+NOTHING_MORE: Mapping[str, str] = MappingProxyType({})
 _PIECE = 1 << 20
 WAYS = ("A", "B")
 """Listeners, each behind a proxy of its own: whoever comes by one does not feel what happens to the other."""
@@ -60,27 +62,30 @@ class Ground:
 
 
 @contextmanager
-def ground() -> Iterator[Ground]:
-    """Starts a broker whose topics' files are gone a second after the topics. Needs root for the disk; without, it has none."""
+def ground(disk_mb: int = DISK_MB, more: Mapping[str, str] = NOTHING_MORE) -> Iterator[Ground]:
+    """Starts a broker whose topics' files are gone a second after the topics. Needs root for the disk; without, it has none.
+
+    more: properties of the broker.
+    """
     with ExitStack() as held:
         folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="shoal-chaos-kafka-")))
-        disk = _mounted(folder)
+        disk = _mounted(folder, disk_mb)
         if disk:
             held.callback(subprocess.run, ["umount", "--lazy", str(folder)], check=True)
         ports = {way: free_port() for way in WAYS}
         proxies = {way: Proxy(port) for way, port in ports.items()}
         for proxy in proxies.values():
             held.callback(proxy.close)
-        properties = _properties(ports, {way: proxy.port for way, proxy in proxies.items()})
+        properties = _properties(ports, {way: proxy.port for way, proxy in proxies.items()}) | dict(more)
         running = start_broker("kafka", folder=folder, properties=properties)
         there = Ground(folder, disk, properties, proxies, running)
         held.callback(lambda: there.running.stop())
         yield there
 
 
-def _mounted(folder: Path) -> bool:
+def _mounted(folder: Path, megabytes: int) -> bool:
     made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "shoal-chaos", str(folder)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "shoal-chaos", str(folder)], capture_output=True, check=False
     )
     return made.returncode == 0
 

@@ -22,6 +22,7 @@ from tests.chaos.outcome import GARBAGE
 from tests.chaos.schedule import Fault
 
 _FULL_WITHIN_S = 60.0
+_TAKEN_WITHIN_S = 30.0
 _AGAIN_S = 0.5
 
 
@@ -46,10 +47,13 @@ class Hand:
         """Undoes what is due, and starts what has died. A broker that somebody killed at a point of theirs starts too."""
         while self._later and self._later[0][0] <= time.monotonic():
             heapq.heappop(self._later)[2]()
+        self._revive()
+        self.crew.look()
+
+    def _revive(self) -> None:
         if self.ground is not None and not self._down and broker_status(self.ground.folder) is None:
             self.did["coordinator"] += 1
             self.ground.start()
-        self.crew.look()
 
     def act(self, fault: Fault) -> None:
         """One fault."""
@@ -70,6 +74,7 @@ class Hand:
         while self._later:
             heapq.heappop(self._later)[2]()
             time.sleep(0.05)
+        self._revive()
 
     def _after(self, seconds: float, what: Callable[[], None]) -> None:
         heapq.heappush(self._later, (time.monotonic() + seconds, next(self._numbers), what))
@@ -102,8 +107,11 @@ class Hand:
             (snapshot_key(f"{number:064d}"), b"{}"),
         ):
             producer.produce(self.crew.settings.topic("models"), value, key, 0, headers={GARBAGE: b"1"})
-        if producer.flush(30):
-            raise ShoalError("the broker does not take what is to be refused")
+        deadline = time.monotonic() + _TAKEN_WITHIN_S
+        while producer.flush(0.2):
+            if time.monotonic() > deadline:
+                raise ShoalError("the broker does not take what is to be refused")
+            self._revive()  # a worker may have killed it at this very moment
 
     def _harm(self, fault: Fault) -> None:
         ground = self.ground

@@ -6,20 +6,20 @@ import math
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from random import Random
 
 import msgspec
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import Producer
 
 from models.definitions import Definitions, encode_definitions
 from models.snapshot import content_hash
 from streams.contracts.keys import definitions_key, manifest_key
 from streams.errors import ShoalError
 from streams.settings import Settings
+from tests.chaos.committed import committed
 from tests.chaos.crew import LEARNER, Crew, broke
 from tests.chaos.ground import Ground
 from tests.chaos.hand import Hand
@@ -33,16 +33,6 @@ _WITHIN_S = 120.0
 _LOOK_S = 0.05
 _STUCK_S = 25.0
 """Nothing should take so long: then the logs are to tell where everybody was."""
-_ANSWER_S = 3.0
-_COORDINATOR_COMES = (
-    KafkaError.NOT_COORDINATOR,
-    KafkaError.COORDINATOR_NOT_AVAILABLE,
-    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-    KafkaError._TIMED_OUT,
-    KafkaError._TRANSPORT,
-    KafkaError._ALL_BROKERS_DOWN,
-    KafkaError.NETWORK_EXCEPTION,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +101,15 @@ class Scene:
     def _disturb(self, hand: Hand, schedule: Schedule) -> None:
         """Returns when all input is committed, and all faults have happened and are over."""
         faults = list(schedule.faults)
-        with progress(self.settings, self.line) as share:
-            deadline = time.monotonic() + _WITHIN_S
+        inputs = {
+            (self.settings.topic(name), partition): len(held)
+            for name, partitions in (("events", self.line.events), ("commands", self.line.commands))
+            for partition, held in enumerate(partitions)
+        }
+        with committed(self.settings, inputs) as so_far:
+            total, deadline = sum(inputs.values()), time.monotonic() + _WITHIN_S
             farthest, moved_at = -1.0, time.monotonic()
-            while (done := share()) < 1.0 or faults or hand.busy:
+            while (done := so_far() / total) < 1.0 or faults or hand.busy:
                 if done > farthest:
                     farthest, moved_at = done, time.monotonic()
                 elif time.monotonic() > moved_at + _STUCK_S:
@@ -164,50 +159,6 @@ def publish_definitions(settings: Settings, definitions: Sequence[Definitions]) 
         producer.produce(settings.topic("models"), data, definitions_key(content_hash(data)), 0)
     if producer.flush(30):
         raise ShoalError("the broker does not take definitions")
-
-
-class _Share:
-    """How much of the input is committed, 0 to 1."""
-
-    def __init__(self, settings: Settings, line: Line) -> None:
-        # read_uncommitted, for what is asked is how far it is now: no waiting for open transactions.
-        self._consumer = Consumer(
-            {
-                "bootstrap.servers": settings.bootstrap_servers,
-                "group.id": settings.group_name(),
-                "isolation.level": "read_uncommitted",
-                "log_level": 0,
-            }
-        )
-        self._last = 0.0
-        self._ends = {
-            (settings.topic(name), partition): len(held)
-            for name, partitions in (("events", line.events), ("commands", line.commands))
-            for partition, held in enumerate(partitions)
-        }
-
-    def __call__(self) -> float:
-        try:
-            found = self._consumer.committed([TopicPartition(*place) for place in self._ends], _ANSWER_S)
-        except KafkaException as raised:
-            if raised.args[0].code() not in _COORDINATOR_COMES:
-                raise
-            return self._last
-        self._last = sum(max(0, one.offset) for one in found) / sum(self._ends.values())
-        return self._last
-
-    def close(self) -> None:
-        self._consumer.close()
-
-
-@contextmanager
-def progress(settings: Settings, line: Line) -> Iterator[_Share]:
-    """A function that says how much of the line is committed."""
-    share = _Share(settings, line)
-    try:
-        yield share
-    finally:
-        share.close()
 
 
 class _Source(msgspec.Struct):
