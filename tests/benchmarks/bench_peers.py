@@ -1,4 +1,5 @@
-"""`make bench-peers`: what an event costs Shoal's worker beside frameworks that do a part of its work, in one run on real Kafka.
+"""`make bench-peers`: what an event costs Shoal's worker beside frameworks that do a part of its work, and how late its changes
+are beside theirs, in one run on real Kafka.
 
 The programs and `compare.py`, which runs them, are the yardstick's (SHOAL_PEERS, or ../shared/bench). What they need is
 built under build/peers-work. Prints a table; writes build/bench_peers.json and docs/performance.md.
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from streams.embedded.control import start_broker
-from tests.benchmarks import page
+from tests.benchmarks import latency, page
 from tests.benchmarks.load import fill, make_topics
 from tests.benchmarks.machine import occasion
 from tests.benchmarks.yardstick import BUILD, ROOT, Figures, say, write_json, yardstick
@@ -28,6 +29,7 @@ from tests.benchmarks.yardstick import BUILD, ROOT, Figures, say, write_json, ya
 EVENTS = 1_200_000
 CUSTOMERS = 50_000
 SHOAL = "Shoal"
+BARE_LOOP = "bare loop, exactly-once"
 WORK = BUILD / "peers-work"
 _EACH = ("cpu_us_per_event", "events_per_s", "peak_rss_mb", "changes")
 _BUILT_WITHIN = 900.0
@@ -43,7 +45,7 @@ class Peer(NamedTuple):
 
 PEERS = (
     Peer("floor: consume + decode", "loop"),
-    Peer("bare loop, exactly-once", "loop", 1.6),
+    Peer(BARE_LOOP, "loop", 1.6),
     Peer("Kafka Streams, RocksDB, exactly-once", "java", 0.8),
     Peer("Kafka Streams, memory, exactly-once", "java"),
     Peer("Flink, heap, local checkpoints", "java", 1.5),
@@ -59,6 +61,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="*", default=[], help="words in the names of peers, instead of all with a limit")
+    parser.add_argument("--no-latency", action="store_true")
     parser.add_argument("--all", action="store_true", help="those without a limit too")
     asked = parser.parse_args()
     copy = yardstick()
@@ -78,9 +81,20 @@ def main() -> None:
     figures: Figures = {"events": EVENTS, "customers": CUSTOMERS, "rounds": asked.rounds, **occasion()}
     with start_broker("kafka", progress=say) as broker:
         rounds = _rounds(broker.bootstrap_servers, copy / "compare.py", wanted, asked.rounds, left_out)
+        if not asked.no_latency:
+            names = [peer.name for peer in wanted if peer.name not in left_out]
+            figures |= {"latency_rate": latency.RATE, "latency": _latency(broker.bootstrap_servers, copy, names, asked.rounds)}
     if not any(SHOAL in rows for rows in rounds):
         raise SystemExit(f"Shoal's own worker ran through in none of the rounds: {left_out}")
     _report({**summary(rounds, {peer.name: peer.limit for peer in wanted}), "left_out": left_out, **figures})
+
+
+def _latency(at: str, peers: Path, names: list[str], rounds: int) -> dict[str, Figures]:
+    """Shoal's, and that of those who were built and can say which event has made a change."""
+    others = {BARE_LOOP: latency.bare_loop(at, peers), **latency.java(at, WORK)}
+    return latency.measure(
+        at, {SHOAL: latency.worker(at), **{name: others[name] for name in names if name in others}}, peers, rounds
+    )
 
 
 def _rounds(at: str, compare: Path, wanted: list[Peer], rounds: int, left_out: dict[str, str]) -> list[dict[str, Figures]]:
@@ -203,6 +217,10 @@ def _report(figures: Figures) -> None:
         cost, speed, memory, changes = (found[key] for key in _EACH)
         span = f"{min(runs):.2f}..{max(runs):.2f}"
         print(f"{name:38s} {cost:12.2f} {span:>17s} {speed:9.0f} {memory:7.0f} {changes:8.0f} {compared}".rstrip())
+    if "latency" in figures:
+        print(f"\n{'event to visible change, ms':38s} {'median':>12s} {'99th of 100':>17s}  (all rounds)")
+    for name, found in figures.get("latency", {}).items():
+        print(f"{name:38s} {found['p50_ms']:12.0f} {found['p99_ms']:17.0f}  {found['runs']}")
     for name, why in figures["left_out"].items():
         print(f"left out: {name} {why}.")
     write_json("bench_peers.json", figures)

@@ -15,12 +15,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from streams.embedded.control import start_broker
-from tests.benchmarks import history, page
+from tests.benchmarks import history, latency, page
 from tests.benchmarks.load import CUSTOMERS, EVENTS, fill, make_topics
 from tests.benchmarks.machine import occasion
-from tests.benchmarks.yardstick import ROOT, Figures, last_json, say, write_json, yardstick
+from tests.benchmarks.yardstick import Figures, last_json, say, write_json, yardstick
 
-RATE, SECONDS = 5_000, 12
 _SKIPPED = ("latency", "memory", "profile", "restore", "sweep", "growth", "workers")
 _EACH = ("cpu_us_per_event", "events_per_s", "changes", "peak_rss_mb")
 _PROFILED = "worker_profiled"
@@ -124,21 +123,12 @@ def _medians(rows: list[dict[str, float]]) -> dict[str, float]:
 
 
 def _latency(at: str, peers: Path) -> Figures:
-    """Event to visible change at RATE, exactly-once, in ms: the bare loop's and the worker's, on a warm broker."""
-    worker = [sys.executable, "-m", "tests.benchmarks.worker_process", at, "--follow", "--topic", "{topic}", "--out", "{out}"]
-    loop = [sys.executable, str(peers / "peers" / "python" / "bare_loop.py"), at, "--follow", "--commit-ms", "20"]
-    loop += ["--topic", "{topic}", "--out", "{out}"]
-    path = os.pathsep.join(map(str, (peers, peers / "peers" / "python", ROOT)))
-    figures: Figures = {"latency_rate": RATE}
-    for name, command in (("warming up", worker), ("bare_loop", loop), ("worker", worker)):
-        say(f"latency at {RATE:,} events a second for {SECONDS} s: {name}")
-        harness = [sys.executable, str(peers / "latency.py"), at, str(RATE), str(SECONDS), "--", *command]
-        found = last_json(harness, more={"SETTLE": "10", "PYTHONPATH": path})["p50_p90_p99_p999_ms"]
-        if not found:
-            raise RuntimeError(f"no change of {name} was seen within {SECONDS} s and a little")
-        p50, _, p99, _ = found
-        prefix = "" if name == "worker" else "bare_loop_"
-        figures |= {f"{prefix}latency_p50_ms": p50, f"{prefix}latency_p99_ms": p99}
+    """The worker's and the bare loop's, in ms, on a warm broker."""
+    contenders = {"worker": latency.worker(at), "bare_loop": latency.bare_loop(at, peers)}
+    found = latency.measure(at, contenders, peers, rounds=1)
+    figures: Figures = {"latency_rate": latency.RATE}
+    for name, prefix in (("bare_loop", "bare_loop_"), ("worker", "")):
+        figures |= {f"{prefix}latency_{key}": found[name][key] for key in ("p50_ms", "p99_ms")}
     return figures
 
 

@@ -101,7 +101,7 @@ def _latency(bench: Figures) -> str:
     rate = f" at {_whole(bench['latency_rate'])} events a second" if "latency_rate" in bench else ""
     said = _prose(
         f"From an event's append to its change, as a reader of committed records sees it, in ms,{rate}. Broker, load and reader "
-        "run on the same cores."
+        "run on the same cores. The worker sweeps its customers every 5 s meanwhile, and takes new champions."
     )
     return f"## Latency\n\n{said}\n\n" + _table(("", "median", "99th of 100"), rows)
 
@@ -205,7 +205,21 @@ def _peers(peers: Figures) -> str:
     text = f"{_OTHERS}\n\n{_table(head, rows)}"
     if peers["left_out"]:
         text += "\n\n" + "\n".join(f"- Left out: {name}, which {_told(why)} here." for name, why in peers["left_out"].items())
-    return text
+    return text + _peers_latency(peers)
+
+
+def _peers_latency(peers: Figures) -> str:
+    if "latency" not in peers:
+        return ""
+    said = _prose(
+        f"From an event's append to its change, in ms, at {_whole(peers['latency_rate'])} events a second, by turns. The bare "
+        "loop and Shoal commit as often as the broker lets them, those in Java every 100 ms, their programs' default."
+    )
+    rows = [
+        (name, _whole(found["p50_ms"]), f"{_whole(found['p99_ms'])} ({', '.join(map(_whole, found['runs']))})")
+        for name, found in peers["latency"].items()
+    ]
+    return f"\n\n{said}\n\n" + _table(("", "median", "99th of 100 (all rounds)"), rows)
 
 
 def _within(value: float, found: Figures) -> str:

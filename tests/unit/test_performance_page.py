@@ -71,6 +71,8 @@ PEERS: Figures = {
     **summary(
         [round_of(8, 4, 10), round_of(9, 6, 10), round_of(8, 5), round_of(None, 5)], {"loop": 1.5, "Flink": 1.5, "Quix": 1 / 3}
     ),
+    "latency_rate": 5000,
+    "latency": {"Shoal": {"p50_ms": 70.0, "p99_ms": 126.0, "runs": [126.0, 131.0]}},
     "left_out": {"Quix": "cannot be built (somewhere says no)", "Flink": "did not run through (it fell)"},
 }
 
@@ -118,7 +120,12 @@ def test_ratios_are_medians_of_the_rounds_in_which_both_ran() -> None:
     page = render({}, PEERS)
     assert line_with(page, "| loop |") == "| loop | 5.0 (4.0 to 6.0) | 200,000 | 5 | 100 | 1.60 | 1.50, over |"
     assert line_with(page, "| Flink |").endswith("| 0.85 | 1.50, within |")
-    assert line_with(page, "| Shoal |").endswith("|  |  |")
+    assert line_with(page, "| Shoal | 8").endswith("|  |  |")
+
+
+def test_the_latency_of_peers_stands_beside_ours_where_it_was_measured() -> None:
+    assert line_with(render({}, PEERS), "| Shoal | 70") == "| Shoal | 70 | 126 (126, 131) |"
+    assert "an event's append" not in render({}, {name: found for name, found in PEERS.items() if name != "latency"})
 
 
 def test_a_peer_that_is_missing_is_told_without_the_words_of_this_machine() -> None:

@@ -1,0 +1,156 @@
+"""What a soak stands on: a broker that can be harmed and forgets what is old, a fast clock, a load."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from types import MappingProxyType
+from typing import Final
+
+import msgspec
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # not marked as exported
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ResourceType,
+)
+
+from streams.clock import ScaledClock
+from streams.errors import ShoalError
+from streams.settings import DAY_MS, Settings
+from streams.simulator import Config
+from streams.topics import admin
+from tests.chaos.armed import Arms
+from tests.chaos.committed import committed
+from tests.chaos.crew import Crew
+from tests.chaos.ground import Ground, ground
+from tests.chaos.site import Site, begin, site_of
+from tests.soak.load import A_DAY, Sent
+
+DAY_S: Final = 20.0
+"""A day of the clock, in seconds: a sweep, and what the learner makes of a day, are as often."""
+PARTITIONS = 4
+_DISK_MB = 10_000
+_SEGMENT = 64 << 20
+_FORGETFUL: Final[Mapping[str, str]] = MappingProxyType(
+    {"log.segment.bytes": str(_SEGMENT), "log.retention.check.interval.ms": "5000"}
+)
+_KEPT: Final = {"events": 8 * _SEGMENT, "segment-changes": 4 * _SEGMENT, "samples": 4 * _SEGMENT}
+"""Bytes of a partition, of topics that would fill the disk."""
+_TRIED = 1_500_000
+_TRIED_CUSTOMERS = 200_000
+_TRIED_FROM, _TRIED_TO = 0.1, 0.9
+_WITHIN_S = 300.0
+_LOOK_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """A broker with the topics of one soak, and the clock that everybody goes by."""
+
+    site: Site
+    ground: Ground
+    settings: Settings
+    arms: Arms
+
+    @property
+    def clock(self) -> ScaledClock:
+        """A day in DAY_S seconds."""
+        return ScaledClock(self.arms.start_ms, self.arms.speed, self.arms.anchor_ms)
+
+    @property
+    def inputs(self) -> list[tuple[str, int]]:
+        """The partitions of `events`."""
+        return [(self.settings.topic("events"), partition) for partition in range(PARTITIONS)]
+
+    def crew(self, folder: Path, seed: int) -> Crew:
+        """Nobody yet."""
+        folder.mkdir(parents=True)
+        return Crew(self.settings, folder, Random(seed), usual=self.arms, ground=self.ground)
+
+    def load(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """`tests.soak.load`, which says in the end what it has sent."""
+        arms = self.arms
+        command = [
+            sys.executable,
+            "-m",
+            "tests.soak.load",
+            "--clock",
+            f"{arms.start_ms},{arms.speed},{arms.anchor_ms}",
+            *arguments,
+        ]
+        environment = {**os.environ, **Crew(self.settings, Path(), Random()).environment()}
+        return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+
+
+def sent(load: subprocess.Popen[bytes]) -> Sent:
+    """What a load says in the end. Raises ShoalError if it did not come so far."""
+    said, _ = load.communicate(timeout=_WITHIN_S)
+    if load.returncode:
+        raise ShoalError(f"the load ended with {load.returncode}; what it could not write stands above")
+    return msgspec.json.decode(said, type=Sent)
+
+
+@contextmanager
+def stand() -> Iterator[tuple[Site, Ground]]:
+    """A broker for all that follows."""
+    with ground(_DISK_MB, _FORGETFUL) as harmed:
+        yield site_of(harmed.running), harmed
+
+
+def prepared(site: Site, harmed: Ground) -> Stand:
+    """Empty topics, and a clock that begins in a moment."""
+    settings = site.settings(partitions=PARTITIONS, clock="wall", horizon_days=6, sample_every_days=3)
+    begin(settings)
+    client = admin(settings)  # it must live until it has answered
+    futures = client.incremental_alter_configs(
+        [
+            ConfigResource(
+                ResourceType.TOPIC,
+                settings.topic(name),
+                incremental_configs=[ConfigEntry("retention.bytes", str(kept), incremental_operation=AlterConfigOpType.SET)],
+            )
+            for name, kept in _KEPT.items()
+        ]
+    )
+    for future in futures.values():
+        future.result(timeout=10)
+    anchor = time.time_ns() // 1_000_000
+    return Stand(site, harmed, settings, Arms(start_ms=Config().start_ms, speed=DAY_MS / 1000 / DAY_S, anchor_ms=anchor))
+
+
+def fastest(site: Site, harmed: Ground, folder: Path, seed: int) -> float:
+    """Events a second that two workers take of a topic that is full, all customers new to them."""
+    there = prepared(site, harmed)
+    sent(there.load("--events", str(_TRIED), "--customers", str(_TRIED_CUSTOMERS), "--seed", str(seed)))
+    crew = there.crew(folder, seed)
+    try:
+        for slot in range(2):
+            crew.start(f"work-{slot}")
+        with committed(there.settings, there.inputs) as so_far:
+            total, marks, deadline = so_far.there(), dict[float, float](), time.monotonic() + _WITHIN_S
+            while _TRIED_TO not in marks:
+                done = so_far()
+                for share in (_TRIED_FROM, _TRIED_TO):
+                    if done >= share * total:
+                        marks.setdefault(share, time.monotonic())
+                crew.look()
+                if time.monotonic() > deadline:
+                    raise ShoalError(f"{done:,} of {total:,} events were taken within {_WITHIN_S:.0f} s")
+                time.sleep(_LOOK_S)
+        crew.stop(*crew.alive)
+    finally:
+        crew.end()
+    return (_TRIED_TO - _TRIED_FROM) * total / (marks[_TRIED_TO] - marks[_TRIED_FROM])
+
+
+def customers_of(rate: float) -> int:
+    """How many make so many events a second, at A_DAY events a day of DAY_S seconds."""
+    return max(1_000, round(rate * DAY_S / A_DAY))
