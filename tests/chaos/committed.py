@@ -6,27 +6,18 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from streams.settings import Settings
 
 T = TypeVar("T")
 _ANSWER_S = 3.0
-_ON_ITS_WAY = (
-    KafkaError.NOT_COORDINATOR,
-    KafkaError.COORDINATOR_NOT_AVAILABLE,
-    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-    KafkaError._TIMED_OUT,
-    KafkaError._TRANSPORT,
-    KafkaError._ALL_BROKERS_DOWN,
-    KafkaError.NETWORK_EXCEPTION,
-)
 
 
 class Committed:
     """Called, it says how many records of the places lie before the group's offsets.
 
-    While the broker does not answer, it says what it said last.
+    While the broker does not answer, or not to the point, it says what it said last; `fault` is the answer then.
     """
 
     def __init__(self, settings: Settings, places: Iterable[tuple[str, int]]) -> None:
@@ -41,6 +32,7 @@ class Committed:
         )
         self._places = [TopicPartition(*place) for place in places]
         self._done = self._there = 0
+        self.fault = ""
 
     def __call__(self) -> int:
         found = self._ask(lambda: self._consumer.committed(self._places, _ANSWER_S))
@@ -57,11 +49,12 @@ class Committed:
 
     def _ask(self, question: Callable[[], T]) -> T | None:
         try:
-            return question()
-        except KafkaException as raised:
-            if raised.args[0].code() not in _ON_ITS_WAY:
-                raise
+            found = question()
+        except KafkaException as raised:  # whoever asks again and again will stop, and tell
+            self.fault = str(raised.args[0])
             return None
+        self.fault = ""
+        return found
 
     def close(self) -> None:
         """Ends the connection."""

@@ -24,6 +24,8 @@ from pathlib import Path
 from random import Random
 from typing import cast
 
+from confluent_kafka import KafkaException
+
 from models.errors import ShoalError
 from streams.embedded import MissingPrerequisite
 from streams.settings import Settings
@@ -189,7 +191,7 @@ def _one(
     workers = f"{schedule.workers} worker{'s' if schedule.workers > 1 else ''}"
     try:
         found, tally = scene.run(folder, schedule, rng)
-    except ShoalError as error:
+    except (ShoalError, KafkaException) as error:
         say(f"run {number}: {workers}, {plan}\n  FAILED: {error}\n  logs: {folder}")
         return False
     tallies.append(tally)

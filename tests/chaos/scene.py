@@ -119,7 +119,7 @@ class Scene:
                     hand.act(faults.pop(0))
                 hand.look()
                 if time.monotonic() > deadline:
-                    raise ShoalError(f"after {_WITHIN_S:.0f} s {done:.0%} of the input is committed")
+                    raise ShoalError(f"after {_WITHIN_S:.0f} s {done:.0%} of the input is committed {so_far.fault}".rstrip())
                 time.sleep(_LOOK_S)
 
     def _last_manifest(self, hand: Hand) -> None:

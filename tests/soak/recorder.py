@@ -16,6 +16,7 @@ import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 
+from streams.broker.confluent_errors import PASSING
 from streams.contracts.changes import Cause, Source
 from streams.errors import ShoalError
 from streams.scoring.changelog import CURSOR_KEY, PENDING_PREFIX
@@ -160,5 +161,5 @@ class Recorder(threading.Thread):
         assert error is not None
         if error.code() == KafkaError._PARTITION_EOF:
             self._read_to[cast("str", message.topic()), cast("int", message.partition())] = cast("int", message.offset())
-        elif not error.retriable() and error.code() not in (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT):
+        elif error.code() not in PASSING:
             raise KafkaException(error)
