@@ -1,5 +1,5 @@
 """`make bench`: what an event costs the worker beside the same loop without its work, and where that goes; latency, memory,
-restore, sweep, and how the cost grows with the customers and with the workers.
+restore, sweep, and how the cost grows with the customers and with the workers, the learner's too.
 
 All in one run on real Kafka, round after round, as ratios: these machines are shared. Prints a table, with the change since
 the run before; writes build/bench.json and docs/performance.md.
@@ -20,7 +20,7 @@ from tests.benchmarks.load import CUSTOMERS, EVENTS, fill, make_topics
 from tests.benchmarks.machine import occasion
 from tests.benchmarks.yardstick import Figures, last_json, say, write_json, yardstick
 
-_SKIPPED = ("latency", "memory", "profile", "restore", "sweep", "growth", "workers")
+_SKIPPED = ("latency", "memory", "profile", "restore", "sweep", "growth", "learner", "workers")
 _EACH = ("cpu_us_per_event", "events_per_s", "changes", "peak_rss_mb")
 _PROFILED = "worker_profiled"
 
@@ -64,6 +64,7 @@ def main() -> None:
     unless_skipped("memory", lambda: {"bytes_per_customer": _program("memory")["bytes_per_customer"]})
     unless_skipped("sweep", lambda: _program("sweep"))
     unless_skipped("growth", lambda: _program("growth"))
+    unless_skipped("learner", lambda: _program("learner"))
     _report(figures)
     if failed:
         raise SystemExit(f"not measured, see above: {', '.join(failed)}")

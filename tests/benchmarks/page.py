@@ -136,6 +136,11 @@ def _memory(bench: Figures) -> str:
                     f"{ratio:.2f} times ({few:.2f}, {many:.2f} us)",
                 )
             )
+    if "growth_learner" in bench:
+        (few, then), (many, now) = bench["learner"].items()
+        what = f"an epoch of the learner, {_whole(int(many))} customers beside {_whole(int(few))}"
+        asked = f"{_whole(now['samples'])} samples, one customer in {now['one_in']}, beside {_whole(then['samples'])}"
+        rows.append((what, f"{bench['growth_learner']:.2f} times ({asked})"))
     if not rows:
         return ""
     return "## Many customers\n\n" + _table(("", ""), rows)

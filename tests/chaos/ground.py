@@ -101,4 +101,7 @@ def _properties(ports: dict[str, int], told: dict[str, int]) -> dict[str, str]:
         "inter.broker.listener.name": "PLAINTEXT",
         "file.delete.delay.ms": "1000",
         "broker.session.timeout.ms": "2000",
+        # A worker of either group protocol is missed after as long (`tests.chaos.site`).
+        "group.consumer.session.timeout.ms": "3000",
+        "group.consumer.heartbeat.interval.ms": "500",
     }

@@ -59,8 +59,11 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def scene_on(site: Site, seed: int, days: int = DAYS, ground: Ground | None = None) -> Scene:
-    """A shop of 400 customers; sweeps in several transactions, and small batches. Other definitions hold for a third of it."""
+def scene_on(site: Site, seed: int, days: int = DAYS, ground: Ground | None = None, protocol: str = "classic") -> Scene:
+    """A shop of 400 customers; sweeps in several transactions, and small batches. Other definitions hold for a third of it.
+
+    protocol: of the group (`streams.settings.Settings.protocol`).
+    """
     twists = Twists(duplicates=0.03, late=0.03, early=0.01, bad=92, commands=24, repeated_ticks=2)
     line = shop(CUSTOMERS, days, PARTITIONS, seed, twists, definitions=[definitions_of("restless"), definitions_of("retail")])
     settings = site.settings(
@@ -68,6 +71,7 @@ def scene_on(site: Site, seed: int, days: int = DAYS, ground: Ground | None = No
         batch=500,
         sweep_cap=150,
         commit_max_ms=300,
+        protocol=protocol,
         kafka={"max.poll.interval.ms": str(int(LONGEST_POLL_S * 1000))},
     )
     return Scene(site, settings, line, ground)
@@ -88,6 +92,7 @@ def main(arguments: list[str] | None = None) -> int:
     options.add_argument("--faults", default="kill")
     options.add_argument("--runs", type=int, default=20)
     options.add_argument("--seed", type=int, default=1)
+    options.add_argument("--protocol", choices=("classic", "consumer"), default="classic", help="of the group of workers")
     given = options.parse_args(arguments)
     # Processes and broker end with this one, also at SIGTERM.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
@@ -103,7 +108,7 @@ def main(arguments: list[str] | None = None) -> int:
             else:
                 harmed, site = None, held.enter_context(broker("kafka"))
             days = SCALE_DAYS if wanted == ("scale",) else DAYS if harmed is None else HARMED_DAYS
-            result = chaos(scene_on(site, given.seed, days, harmed), wanted, given.runs, given.seed)
+            result = chaos(scene_on(site, given.seed, days, harmed, given.protocol), wanted, given.runs, given.seed)
     except MissingPrerequisite as missing:
         say(f"chaos: {missing}")
         return 3

@@ -49,6 +49,11 @@ BENCH: Figures = {
     "growth_us": {"10000": 2.0, "5000000": 3.8},
     "growth_5m_over_10k_zipf": 1.2,
     "growth_us_zipf": {"10000": 2.0, "5000000": 2.4},
+    "growth_learner": 0.63,
+    "learner": {
+        "60000": {"seconds": 2.0, "samples": 17_143, "one_in": 1},
+        "600000": {"seconds": 1.26, "samples": 10_714, "one_in": 16},
+    },
     "growth_4_workers": 1.08,
     "workers": {
         "us": {"1": 7.0, "4": 7.56},
@@ -93,6 +98,7 @@ def test_every_figure_stands_on_the_page() -> None:
         assert told in page
     assert "5 million customers beside 10,000, drawn evenly | 1.90 times (2.00, 3.80 us)" in page
     assert "5 million customers beside 10,000, drawn by Zipf's law | 1.20 times (2.00, 2.40 us)" in page
+    assert "600,000 customers beside 60,000 | 0.63 times (10,714 samples, one customer in 16, beside 17,143)" in page
     assert "`make bench`, 2026-01-02 03:04 UTC, commit abc1234: 1,200,000 events of 50,000 customers, rounds: 3" in " ".join(
         page.split()
     )
