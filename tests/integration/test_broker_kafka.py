@@ -9,9 +9,12 @@ import pytest
 
 from streams.broker.protocol import TP
 from streams.settings import load_settings
-from tests.integration.broker_conformance import BrokerConformance, Membership, Team, Transactions, fill, team
+from tests.integration.broker_conformance import BrokerConformance
 from tests.integration.broker_kafka_site import KafkaSite
+from tests.integration.broker_membership import Membership
 from tests.integration.broker_site import drive
+from tests.integration.broker_team import Team, fill, team
+from tests.integration.broker_transactions import Transactions
 
 __all__ = ["team"]
 

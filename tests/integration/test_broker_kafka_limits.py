@@ -18,9 +18,9 @@ from streams.broker.protocol import Record
 from streams.embedded import RunningBroker, start_broker
 from streams.errors import Aborted, BrokerError, Fenced, SettingsError, TopicError
 from streams.settings import Settings, load_settings
-from tests.integration.broker_conformance import Team, team, unique
 from tests.integration.broker_kafka_site import KafkaSite
 from tests.integration.broker_site import drive, read_all, values
+from tests.integration.broker_team import Team, team, unique
 
 __all__ = ["team"]
 

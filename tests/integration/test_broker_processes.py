@@ -14,9 +14,9 @@ import pytest
 
 from streams.broker.protocol import TP
 from streams.settings import load_settings
-from tests.integration.broker_conformance import Team, team, unique
 from tests.integration.broker_kafka_site import KafkaSite
 from tests.integration.broker_site import drive, read_all, values
+from tests.integration.broker_team import Team, team, unique
 
 __all__ = ["team"]
 
