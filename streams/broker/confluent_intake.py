@@ -11,6 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 
 from streams.broker.confluent_errors import LastError, insist, kafka_error, translated
+from streams.broker.confluent_order import Order
 from streams.broker.confluent_reading import error_of, sort_out, take
 from streams.broker.protocol import TP
 from streams.errors import BrokerError
@@ -24,7 +25,8 @@ class Intake:
 
     A paused partition goes on being fetched until a batch of it is held here: a short pause, as at each tick, costs
     nothing, where librdkafka drops all it has fetched and asks the broker again. Then it is stopped. What the callbacks
-    of a rebalance start, within `poll`, begins when that poll is over: whatever comes of it before is out of date.
+    of a rebalance start, within `poll`, begins when that poll is over: whatever comes of it before is out of date. Where a
+    partition goes on is known here and nowhere else (`Order`).
     """
 
     def __init__(self, consumer: Consumer, last: LastError, patience_s: float) -> None:
@@ -37,6 +39,7 @@ class Intake:
         self._stopped: set[TP] = set()
         self._starting: set[TP] = set()
         self._held: dict[TP, deque[KafkaMessage]] = {}
+        self._order = Order(last.name)
         self._polling = False
         self._moved = False
         self.failure: BaseException | None = None
@@ -53,6 +56,10 @@ class Intake:
         if any(map(error_of, messages)):
             messages, error = sort_out(messages, self._name)
             self.failure = self.failure or error
+        if self._stopped or self._moved:
+            # Of a stopped partition nothing comes, but for what was under way when it was stopped within this poll.
+            messages = [m for m in messages if (tp := _where(m)) in self._owned and tp not in self._stopped]
+        messages = self._order.take(messages)
         if self._held or self._paused or self._moved or self._starting:
             messages = self._through(messages, limit)
         if self._last.fatal is not None:
@@ -76,6 +83,7 @@ class Intake:
             which.difference_update(partitions)
         for tp in partitions:
             self._held.pop(tp, None)
+            self._order.forget(tp)
         self._moved = True
 
     def pause(self, partitions: Sequence[TP]) -> None:
@@ -93,26 +101,16 @@ class Intake:
     def seek(self, partition: TP, offset: int) -> None:
         """The next record is the one at `offset`. Raises BrokerError."""
         self._ours([partition], "seek in")
-        # Paused first (librdkafka 3471).
         self._stop(partition)
         self._held.pop(partition, None)
-        target = TopicPartition(partition.topic, partition.partition, offset)
-        doing = f"seeking offset {offset} of {partition.topic}-{partition.partition}"
-        try:
-            # Until librdkafka has the committed offset of a new partition it cannot seek there.
-            insist(lambda: self._consumer.seek(target), doing, self._last, self._patience_s, _is_beginning, pause_s=0.002)
-        except KafkaException as raised:
-            raise translated(kafka_error(raised), f"{self._name}: {doing}") from raised
+        self._order.sought(partition, offset)
         if partition not in self._paused:
             self._start([partition])
 
     def _through(self, messages: list[KafkaMessage], limit: int) -> list[KafkaMessage]:
         """Puts new records behind those held, and takes out what is due."""
         for message in messages:
-            tp = _where(message)
-            # Of a stopped partition nothing comes, but for what was under way when it was stopped within this poll.
-            if tp in self._owned and tp not in self._stopped:
-                self._held.setdefault(tp, deque()).append(message)
+            self._held.setdefault(_where(message), deque()).append(message)
         due: list[KafkaMessage] = []
         low = []
         for tp, held in list(self._held.items()):
@@ -126,7 +124,7 @@ class Intake:
                 del self._held[tp]
             if len(held) < limit and tp in self._stopped:
                 low.append(tp)
-        self._start([*low, *sorted(self._starting)])
+        self._start(sorted({*low, *self._starting}))
         self._starting.clear()
         self._moved = False
         return due
@@ -139,7 +137,7 @@ class Intake:
         return sum(len(held) for tp, held in self._held.items() if tp not in self._paused)
 
     def _stop(self, partition: TP) -> None:
-        """Has librdkafka fetch no more; it drops what it has and, when resumed, begins after what it gave out."""
+        """Has librdkafka fetch no more; it drops what it has."""
         self._starting.discard(partition)
         if partition not in self._stopped:
             self._consumer.pause(_asked([partition]))
@@ -152,6 +150,9 @@ class Intake:
             return
         if not partitions:
             return
+        for tp in partitions:
+            if (offset := self._order.next(tp)) is not None:
+                self._seek(tp, offset)  # while it is paused (librdkafka 3471)
         self._consumer.resume(_asked(partitions))
         self._stopped.difference_update(partitions)
         # The thread that fetches sleeps for up to a second where it had nothing to fetch, and resuming does not wake it
@@ -161,6 +162,15 @@ class Intake:
             self._consumer.offsets_for_times(ends, _WAKE_S)
         except KafkaException as raised:
             _LOG.debug("%s: waking the fetcher: %s", self._name, kafka_error(raised).str())
+
+    def _seek(self, partition: TP, offset: int) -> None:
+        target = TopicPartition(partition[0], partition[1], offset)
+        doing = f"seeking offset {offset} of {partition[0]}-{partition[1]}"
+        try:
+            # Until librdkafka has the committed offset of a new partition it cannot seek there.
+            insist(lambda: self._consumer.seek(target), doing, self._last, self._patience_s, _is_beginning, pause_s=0.002)
+        except KafkaException as raised:
+            raise translated(kafka_error(raised), f"{self._name}: {doing}") from raised
 
     def _ours(self, partitions: Sequence[TP], doing: str) -> Sequence[TP]:
         for tp in partitions:

@@ -6,13 +6,15 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from confluent_kafka import Consumer, TopicPartition
 
+from streams.broker.confluent_connection import KafkaConnection
 from streams.broker.protocol import TP
 from streams.settings import load_settings
 from tests.integration.broker_conformance import BrokerConformance
 from tests.integration.broker_kafka_site import KafkaSite
 from tests.integration.broker_membership import Membership
-from tests.integration.broker_site import drive
+from tests.integration.broker_site import Worker, drive, quiet
 from tests.integration.broker_team import Team, fill, team
 from tests.integration.broker_transactions import Transactions
 
@@ -29,6 +31,45 @@ def site(request: pytest.FixtureRequest, kafka: str) -> Iterator[KafkaSite]:
 
 class TestKafka(BrokerConformance):
     """All that is asked of a broker."""
+
+    def test_what_the_client_delivers_a_second_time_is_passed_over(
+        self, site: KafkaSite, team: Team, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        topic, worker = filled(site, team)
+        drive(lambda: len(worker.records) >= 60, worker)
+        client(worker).seek(TopicPartition(topic, 0, 20))  # as it does by itself, rarely
+        fill(site, TP(topic, 0), 50)
+        drive(lambda: len(worker.records) >= 250, worker)
+        assert not quiet(worker)
+        assert [record.offset() for record in worker.records] == list(range(250))
+        assert "came a second time and are passed over" in caplog.text
+
+    def test_a_partition_goes_on_where_it_stopped_wherever_the_client_takes_it_to_be(self, site: KafkaSite, team: Team) -> None:
+        topic, worker = filled(site, team)
+        tp = TP(topic, 0)
+        for elsewhere in (150, 5):
+            worker.next(10)
+            worker.link.pause([tp])
+            for _ in range(100):  # until enough of it is held here, and its fetching has stopped
+                assert not worker.poll(3, 0.0)
+            client(worker).seek(TopicPartition(topic, 0, elsewhere))
+            worker.link.resume([tp])
+            worker.next(10)
+        drive(lambda: len(worker.records) == 200, worker)
+        assert [record.offset() for record in worker.records] == list(range(200))
+
+
+def filled(site: KafkaSite, team: Team) -> tuple[str, Worker]:
+    """A topic of 200 records, and a worker alone with it."""
+    topic = site.topic(1)
+    fill(site, TP(topic, 0), 200)
+    return topic, team.alone(topic, 1)
+
+
+def client(worker: Worker) -> Consumer:
+    """librdkafka's consumer, behind the worker's back."""
+    assert isinstance(worker.link, KafkaConnection)
+    return worker.link._consumer
 
 
 class TestKafkaConsumerProtocol(Transactions, Membership):
