@@ -31,7 +31,7 @@ from tests.soak.load import Sent
 from tests.soak.minutes import Minutes, order
 from tests.soak.recorder import Recorder
 from tests.soak.rules import Rules
-from tests.soak.stand import Stand, customers_of, fastest, prepared, sent, stand
+from tests.soak.stand import WORKERS, Stand, customers_of, fastest, prepared, sent, stand
 
 MINUTE_S = 60.0
 LEAST_SENT = 0.97
@@ -42,7 +42,6 @@ FOLLOWED_EVENTS = 80_000
 """About so many, of all customers who are followed: the oracle takes a millisecond for each."""
 _LOOK_S = 0.1
 _DRAINED_S = 180.0
-_WORKERS = ("work-0", "work-1")
 
 
 @dataclass
@@ -82,7 +81,7 @@ class Soak:
         self.recorder.start()
         load = None
         try:
-            for name in (LEARNER, *_WORKERS):
+            for name in (LEARNER, *WORKERS):
                 self.crew.start(name)
             load = self.stand.load(*self._arguments)
             self.began = self._next = time.monotonic()
@@ -188,7 +187,7 @@ def main(arguments: list[str] | None = None) -> int:
             rate = given.rate
             if rate is None:
                 most = fastest(site, harmed, folder / "fastest", given.seed)
-                say(f"two workers take {most:,.0f} events a second of a topic that is full")
+                say(f"two workers take {most:,.0f} events a second of a topic that is full, all readers beside them")
                 rate = most / 2
             soak = Soak(prepared(site, harmed), rate, given.minutes, Random(given.seed), folder / "soak")
             wrong = soak.run()

@@ -29,14 +29,16 @@ from streams.simulator import Config
 from streams.topics import admin
 from tests.chaos.armed import Arms
 from tests.chaos.committed import committed
-from tests.chaos.crew import Crew
+from tests.chaos.crew import LEARNER, Crew
 from tests.chaos.ground import Ground, ground
 from tests.chaos.site import Site, begin, site_of
 from tests.soak.load import A_DAY, Sent
+from tests.soak.recorder import Recorder
 
 DAY_S: Final = 20.0
 """A day of the clock, in seconds: a sweep, and what the learner makes of a day, are as often."""
 PARTITIONS = 4
+WORKERS: Final = ("work-0", "work-1")
 _DISK_MB = 10_000
 _SEGMENT = 64 << 20
 _FORGETFUL: Final[Mapping[str, str]] = MappingProxyType(
@@ -100,7 +102,8 @@ def sent(load: subprocess.Popen[bytes]) -> Sent:
 
 @contextmanager
 def stand() -> Iterator[tuple[Site, Ground]]:
-    """A broker for all that follows."""
+    """A broker for all that follows: one that is here for a while, so it has both of Java's compilers."""
+    os.environ.setdefault("KAFKA_JVM_PERFORMANCE_OPTS", "-XX:+UseSerialGC")
     with ground(_DISK_MB, _FORGETFUL) as harmed:
         yield site_of(harmed.running), harmed
 
@@ -127,13 +130,17 @@ def prepared(site: Site, harmed: Ground) -> Stand:
 
 
 def fastest(site: Site, harmed: Ground, folder: Path, seed: int) -> float:
-    """Events a second that two workers take of a topic that is full, all customers new to them."""
+    """Events a second that two workers take of a topic that is full, all customers new to them.
+
+    The learner runs and a recorder reads along, as in the soak: they share the machine.
+    """
     there = prepared(site, harmed)
     sent(there.load("--events", str(_TRIED), "--customers", str(_TRIED_CUSTOMERS), "--seed", str(seed)))
-    crew = there.crew(folder, seed)
+    crew, recorder = there.crew(folder, seed), Recorder(there.settings, b"77")
+    recorder.start()
     try:
-        for slot in range(2):
-            crew.start(f"work-{slot}")
+        for name in (LEARNER, *WORKERS):
+            crew.start(name)
         with committed(there.settings, there.inputs) as so_far:
             total, marks, deadline = so_far.there(), dict[float, float](), time.monotonic() + _WITHIN_S
             while _TRIED_TO not in marks:
@@ -146,6 +153,7 @@ def fastest(site: Site, harmed: Ground, folder: Path, seed: int) -> float:
                     raise ShoalError(f"{done:,} of {total:,} events were taken within {_WITHIN_S:.0f} s")
                 time.sleep(_LOOK_S)
         crew.stop(*crew.alive)
+        recorder.finish()
     finally:
         crew.end()
     return (_TRIED_TO - _TRIED_FROM) * total / (marks[_TRIED_TO] - marks[_TRIED_FROM])
