@@ -60,6 +60,10 @@ class Intake:
             # Of a stopped partition nothing comes, but for what was under way when it was stopped within this poll.
             messages = [m for m in messages if (tp := _where(m)) in self._owned and tp not in self._stopped]
         messages = self._order.take(messages)
+        for tp in sorted(self._order.astray):
+            self._stop(tp)
+            if tp not in self._paused:
+                self._start([tp])
         if self._held or self._paused or self._moved or self._starting:
             messages = self._through(messages, limit)
         if self._last.fatal is not None:

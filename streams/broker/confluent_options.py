@@ -97,12 +97,18 @@ def reading(settings: Settings, client: str, isolation: Literal["read_committed"
     }
 
 
+_LONGEST_POLL_MS: Final = 30_000
+
+
 def member(settings: Settings, group: str, client: str) -> Options:
     """A worker's consumer: partition p of all its topics goes to one member, under both group protocols."""
     options = reading(settings, client, "read_committed") | {
         "group.id": group,
         # Records that were deleted before they were read are an error: going on behind them would lose them without a word.
         "auto.offset.reset": "error",
+        # A rebalance waits for each member it knows of, and after a restart a broker may know of one that is dead: with five
+        # minutes, as librdkafka has it, a group stood still for as long (seen under fire). A worker polls some times a second.
+        "max.poll.interval.ms": max(_LONGEST_POLL_MS, settings.session_timeout_ms),
     }
     if settings.protocol == "consumer":
         options |= {"group.protocol": "consumer", "group.remote.assignor": "range"}

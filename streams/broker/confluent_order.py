@@ -1,7 +1,8 @@
 """Where a member stands in each of its partitions: what librdkafka delivers a second time is passed over.
 
-It may go back to where it was last sent, when a pause, a resume or a seek of its own making overtakes another (its issues
-4686 and 5591 tell of some ways; it was seen here once in some hundred runs beside a machine's full load).
+An assignment begins at the beginning, for where it goes on is known later; librdkafka asks the broker where that is, and when
+the answer comes after a seek, it goes there (seen three times in some hundred runs beside a machine's full load). Other ways
+are told in its issues 4686 and 5591.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ class Order:
     def __init__(self, name: str) -> None:
         self._name = name
         self._next: dict[TP, int] = {}
+        self.astray: set[TP] = set()
+        """Where the last batch had records that came before: they must be sent to `next`, or all of it comes again."""
 
     def next(self, partition: TP) -> int | None:
         """The offset behind the last record that was taken, or the one that was sought."""
@@ -43,6 +46,7 @@ class Order:
 
     def take(self, messages: list[KafkaMessage]) -> list[KafkaMessage]:
         """These without what came before; errors must be out."""
+        self.astray.clear()
         if not messages:
             return messages
         offsets = np.fromiter(map(_offset_of, messages), np.int64, len(messages))
@@ -74,6 +78,7 @@ class Order:
                 self._name, repeated, place.topic, place.partition, begin, expected,
             )  # fmt: skip
             again.append(slice(first, first + repeated))
+            self.astray.add(place)
         self._next[place] = max(end, expected)
 
 

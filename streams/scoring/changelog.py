@@ -22,6 +22,7 @@ LAYOUT = LAYOUT_VERSION.to_bytes(2, "little")
 
 
 _Time = Annotated[int, msgspec.Meta(ge=-1)]
+_Offset = Annotated[int, msgspec.Meta(ge=-1)]
 _Count = Annotated[int, msgspec.Meta(ge=0)]
 _Hash = Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{64})?$")]
 
@@ -29,12 +30,15 @@ _Hash = Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{64})?$")]
 class Cursor(msgspec.Struct, frozen=True):
     """Where a partition stands, apart from its customers. Times in ms, -1: not yet.
 
-    swept: the last finished sweep. sweeping, place: an unfinished one, and how far it came in (hash, id) order; samples:
-    written since the last mark. manifest: adopted, by hash, with its epoch. sequence, entry: of the last journal entry.
-    changes: rolling hash of all changes written. layout: of the rows.
+    events, commands: the next offsets of its inputs; -1: not known. swept: the last finished sweep. sweeping, place: an
+    unfinished one, and how far it came in (hash, id) order; samples: written since the last mark. manifest: adopted, by hash,
+    with its epoch. sequence, entry: of the last journal entry. changes: rolling hash of all changes written. layout: of the
+    rows.
     """
 
     layout: int = LAYOUT_VERSION
+    events: _Offset = -1
+    commands: _Offset = -1
     swept: _Time = -1
     sweeping: _Time = -1
     place: _Count = 0

@@ -26,7 +26,7 @@ def decode_status(data: bytes, where: str) -> Status:
     """Which definitions are in force. Raises DefinitionsError."""
     try:
         return _decode_status(data)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DefinitionsError(where, [f"not a status record: {error}"]) from error
 
 

@@ -251,6 +251,8 @@ class Partition:
         keys = [ROW_PREFIX + customer for customer in table.ids.of(touched)]
         self._sink.write_all(self.topics.state, self.number, zip(keys, pack_rows(table.rows.u8, touched), repeat(None)))
         self._write_memberships()
+        if (self.cursor.events, self.cursor.commands) != (self.events_at, self.commands_at):
+            self.update(events=self.events_at, commands=self.commands_at)
         if self.cursor is not self._durable.cursor:
             self._sink.write(self.topics.state, self.number, CURSOR_KEY, encode_cursor(self.cursor))
 

@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
+import logging
+
 from models.definitions import Program
 from streams.broker.protocol import TP, Connection
 from streams.errors import RestoreError
 from streams.scoring.library import Library
 from streams.scoring.partition import Partition
 
+log = logging.getLogger(__name__)
 
-def standing(partition: Partition, tp: TP, committed: int, connection: Connection, group: str) -> int:
-    """Next offset of an input; `committed`: the group's, -1 where none. Raises RestoreError when state and input do not fit."""
+
+def standing(partition: Partition, tp: TP, stood: int, committed: int, connection: Connection, group: str) -> int:
+    """Next offset of an input. `stood`: at which the state was written; `committed`: the group's; -1 where none.
+
+    The state knows best: it and where it stands are records of one partition, visible together or not at all, where the
+    group's offsets are elsewhere, may be forgotten, and were seen to be wrong. They count where the state says nothing, and
+    where a person has set them behind a hole. Raises RestoreError when state and input do not fit.
+    """
     low, _ = connection.watermarks(tp)
-    if committed < 0 and partition.cursor.sequence:
+    if stood < 0 and committed < 0 and partition.cursor.sequence:
         raise RestoreError(
-            f"{tp.topic}[{tp.partition}]: there is state, but group {group} has no offset at "
-            "which it stands, so its input would be counted twice: brokers forget the offsets of a group that was away "
-            "for longer than offsets.retention.minutes. Raise that, and rebuild the state under another prefix."
+            f"{tp.topic}[{tp.partition}]: there is state, of a version that did not say where it stands, and group {group} has "
+            "no offset, so its input would be counted twice: brokers forget the offsets of a group that was away for longer "
+            "than offsets.retention.minutes. Raise that, and rebuild the state under another prefix."
         )
-    if 0 <= committed < low:
+    offset = committed if stood < 0 or stood < low <= committed else stood
+    if 0 <= offset < low:
         raise RestoreError(
-            f"{tp.topic}[{tp.partition}]: the next offset is {committed}, but the log starts at {low}: {low - committed} "
+            f"{tp.topic}[{tp.partition}]: the next offset is {offset}, but the log starts at {low}: {low - offset} "
             "records were deleted before they were read. Raise the topic's retention; to go on without them, reset the "
             f"group's offset to {low} with Kafka's own tools."
         )
-    return low if committed < 0 else committed
+    if offset != committed:
+        log.warning("%s[%d]: group %s says %d, the state stands at %d", tp.topic, tp.partition, group, committed, offset)
+    return low if offset < 0 else offset
 
 
 def adopt_standing(partition: Partition, library: Library, own: Program, models: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from models.definitions import Program
 from models.errors import ShoalError
@@ -74,6 +74,8 @@ class Worker:
         self._commit_now = False
         self._refreshed_at = 0.0
         self._waiting = False
+        self._silent = False
+        """Whether the group's offsets were asked for in vain since partitions came."""
         self._connection: Connection | None = None
 
     # -- life
@@ -273,6 +275,7 @@ class Worker:
     def assigned(self, partitions: Sequence[TP]) -> None:
         """Begins to restore what is ours now; a partition runs when both its inputs are held."""
         self._meter.rebalanced()
+        self._silent = False
         for tp in partitions:
             slot = self.slots.get(tp.partition)
             if slot is None:
@@ -298,11 +301,14 @@ class Worker:
         if slot is None or slot.partition is not partition:
             return
         pair = [partition.events_tp, partition.commands_tp]
-        committed = self.connection.committed(pair)
+        committed = self._stable(partition, pair)
         # Until these were stable, whoever held the partition before may have gone on writing its changelog.
         if self._restorer.catch_up(partition):
             return
-        at = [standing(partition, tp, committed[tp], self.connection, self._settings.group_name()) for tp in pair]
+        stood, group = (partition.cursor.events, partition.cursor.commands), self._settings.group_name()
+        at = [
+            standing(partition, tp, offset, committed[tp], self.connection, group) for tp, offset in zip(pair, stood, strict=True)
+        ]
         adopt_standing(partition, self.library, self._program, self.topics.models)
         partition.start_at(*at)
         for tp, offset in zip(pair, at, strict=True):
@@ -311,6 +317,22 @@ class Worker:
         slot.running = True
         self._meter.restored(self._clock.monotonic() - slot.assigned_at)
         log.info("partition %d runs from offset %d with %d customers", partition.number, at[0], len(partition.engine.table))
+
+    def _stable(self, partition: Partition, pair: Sequence[TP]) -> Mapping[TP, int]:
+        """The group's offsets, once no transaction holds them; none of a broker that does not tell, if the state knows its own.
+
+        A broker that has come through a full disk may hold offsets back for ever. It is asked for longer than a transaction
+        lives, so whoever held the partition before has written the last of its changelog by then.
+        """
+        if not self._silent:
+            try:
+                return self.connection.committed(pair)
+            except BrokerError as error:
+                if min(partition.cursor.events, partition.cursor.commands) < 0:
+                    raise
+                self._silent = True
+                log.warning("the state alone says where partitions stand: %s", error)
+        return dict.fromkeys(pair, -1)
 
     def revoked(self, partitions: Sequence[TP]) -> None:
         """Finishes the transaction, then puts the tables on the shelf: they may come back."""

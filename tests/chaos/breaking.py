@@ -110,6 +110,16 @@ def sweep_forgotten(on: ExitStack, name: str) -> None:
     replace(on, partition, "encode_cursor", forgetful)
 
 
+def positions_unsaid(on: ExitStack) -> None:
+    """The state does not say where it stands, so that the group's offsets alone do."""
+    encode = changelog.encode_cursor
+
+    def silent(cursor: Cursor) -> bytes:
+        return encode(Cursor(**{**_fields(cursor), "events": -1, "commands": -1}))
+
+    replace(on, partition, "encode_cursor", silent)
+
+
 def _fields(cursor: Cursor) -> dict[str, Any]:
     return {field: getattr(cursor, field) for field in cursor.__struct_fields__}
 
@@ -140,7 +150,8 @@ def rows_unwritten(on: ExitStack, name: str) -> None:
 
 
 def kafka_offsets_apart(on: ExitStack, name: str) -> None:
-    """Outputs in one transaction, offsets in the next."""
+    """Outputs in one transaction, offsets in the next, and nothing in the state says where it stands."""
+    positions_unsaid(on)
     commit = KafkaConnection.commit
 
     def torn(self: KafkaConnection, offsets: Mapping[TP, int]) -> None:

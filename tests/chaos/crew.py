@@ -174,7 +174,8 @@ class Crew:
     def tell(self) -> None:
         """Has whoever still runs write into its log where it is, for a person who asks why a run did not end."""
         for process in self.alive.values():
-            process.popen.send_signal(signal.SIGUSR1)
+            if process.log.stat().st_size:  # one that has not come so far would die of it
+                process.popen.send_signal(signal.SIGUSR1)
         time.sleep(_TELLS_WITHIN_S)
 
     def end(self) -> None:

@@ -72,7 +72,7 @@ class Scene:
     def run(self, folder: Path, schedule: Schedule, rng: Random) -> tuple[Outcome, Tally]:
         """Raises ShoalError when a process ends by itself or the input does not come to its end."""
         settings = self.settings
-        begin(settings)
+        self._begin()
         publish_definitions(settings, self.line.definitions)
         pour(settings, self.line)
         folder.mkdir(parents=True)
@@ -97,6 +97,17 @@ class Scene:
             hand.mend()
             crew.end()
         return outcome(settings, rests), self._tally(crew, hand, seconds, len(rests))
+
+    def _begin(self) -> None:
+        """A broker that will not let go of a group, as one does whose disk was full, is started anew."""
+        try:
+            begin(self.settings)
+        except ShoalError:
+            if self.ground is None:
+                raise
+            self.ground.kill()
+            self.ground.start()
+            begin(self.settings)
 
     def _disturb(self, hand: Hand, schedule: Schedule) -> None:
         """Returns when all input is committed, and all faults have happened and are over."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from random import Random
 
 import msgspec
@@ -12,11 +13,12 @@ from streams.broker.memory import MemoryBroker, MemoryCluster
 from streams.broker.memory_connection import MemoryConnection
 from streams.broker.protocol import TP, Broker, Headers
 from streams.contracts.changes import Change
-from streams.errors import RestoreError, ShoalError
+from streams.errors import BrokerError, RestoreError, ShoalError
 from streams.scoring.digest import digest, entries_of
 from streams.scoring.partition import Partition
 from streams.scoring.restore import Restorer
 from streams.settings import Settings
+from tests.chaos.breaking import positions_unsaid
 from tests.chaos.disturbance import Disturbance
 from tests.chaos.line import Line, Twists, shop
 from tests.chaos.twin import Twin, synthetic_models
@@ -171,12 +173,63 @@ def test_a_partition_that_comes_back_reads_only_what_others_wrote(line: Line, mo
     assert all((begun[number] or 0) > 0 for number in kept)
 
 
-def test_a_partition_that_has_state_and_no_offset_is_refused(line: Line) -> None:
-    twin = undisturbed(line)
+def half_way(line: Line) -> Twin:
+    """A worker has died in the middle of the input."""
+    twin = twin_of(line)
+    twin.start(0)
+    while sum(twin.cluster.group(twin.settings.group_name()).offsets.values()) < line.expected.records // 2:
+        twin.turn()
     twin.kill(0)
+    return twin
+
+
+@pytest.mark.parametrize("elsewhere", [None, -60, 60])
+def test_the_state_knows_where_it_stands_whatever_the_group_says(line: Line, reference: Twin, elsewhere: int | None) -> None:
+    twin = half_way(line)
+    offsets = twin.cluster.group(twin.settings.group_name()).offsets
+    for tp, offset in list(offsets.items()):
+        if elsewhere is None:  # as a broker forgets those of a group that was away for long
+            del offsets[tp]
+        else:
+            offsets[tp] = max(0, offset + elsewhere)
+    twin.start(0)
+    twin.run()
+    assert_equal(twin, reference)
+
+
+class Mute(MemoryConnection):
+    """A link to a broker that does not tell a group's offsets."""
+
+    def committed(self, partitions: Sequence[TP]) -> dict[TP, int]:
+        raise BrokerError(f"the broker does not tell the offsets of {len(partitions)} partitions")
+
+
+class MuteLinks(MemoryBroker):
+    """Makes such links."""
+
+    def __init__(self, broker: Broker) -> None:
+        assert isinstance(broker, MemoryBroker)
+        super().__init__(broker._cluster)
+
+    def connection(self, group: str, transactional_id: str) -> MemoryConnection:
+        return Mute(self._cluster, group, transactional_id)
+
+
+def test_a_worker_goes_on_where_its_state_stands_if_the_broker_does_not_tell(line: Line, reference: Twin) -> None:
+    twin = half_way(line)
+    twin.wrap = MuteLinks
+    twin.start(0)
+    twin.run()
+    assert_equal(twin, reference)
+
+
+def test_a_partition_whose_state_does_not_say_where_it_stands_and_has_no_offset_is_refused(line: Line) -> None:
+    with ExitStack() as on:
+        positions_unsaid(on)
+        twin = half_way(line)
     twin.cluster.group(twin.settings.group_name()).offsets.clear()
     worker = twin.make(0)
-    with pytest.raises(RestoreError, match=r"there is state, but group .* counted twice"):
+    with pytest.raises(RestoreError, match=r"there is state, of a version .* counted twice"):
         worker.run(lambda: False)
 
 
@@ -252,8 +305,10 @@ class LateLinks(MemoryBroker):
 
 
 def test_a_broken_transaction_is_found_out(line: Line, reference: Twin) -> None:
-    """The control: links that commit offsets apart from what they stand for do not pass these comparisons."""
+    """The control: links that commit offsets apart from what they stand for do not pass, if the state does not know better."""
     found = 0
+    on = ExitStack()
+    positions_unsaid(on)
     for seed in range(1, 4):
         disturbance = Disturbance(Random(seed), 0.003)
         twin = twin_of(line, seed=seed, batch=40)
@@ -267,6 +322,7 @@ def test_a_broken_transaction_is_found_out(line: Line, reference: Twin) -> None:
             continue
         disturbance.cluster = None
         found += twin.digest() != reference.digest() or twin.written("segment-changes") != reference.written("segment-changes")
+    on.close()
     assert found == 3
 
 

@@ -225,7 +225,8 @@ class Follower:
 
     def _cursor(self) -> Json:
         entries, swept = len(self.part.journal), -1 if self.swept is None else self.swept
-        return {
+        read = {} if self.only else {"events": self.part.events[-1].offset() + 1 if self.part.events else 0}
+        return read | {
             "swept": swept,
             "sweeping": -1,
             "samples": 0,

@@ -23,7 +23,7 @@ from tests.chaos import breaking
 from tests.chaos.breaking import replace, struck
 from tests.simulation.run import prepare, simulate
 
-_MOST = 300
+_MOST = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,8 @@ class Control:
 
 
 def _offsets_apart(on: ExitStack, name: str) -> None:
-    """Outputs in one transaction, offsets in the next."""
+    """Outputs in one transaction, offsets in the next, and nothing in the state says where it stands."""
+    breaking.positions_unsaid(on)
     commit = MemoryConnection.commit
 
     def torn(self: MemoryConnection, offsets: Mapping[TP, int]) -> None:
