@@ -18,7 +18,7 @@ PYTHONS := $(PYTHON) python3.11 python3.12 python3.13 python3 python
 SOURCES := $(wildcard models/*.py models/*/*.py streams/*.py streams/*/*.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test lint bench bench-peers quality chaos chaos-controls soak simulate fuzz contracts broker-jars clean
+.PHONY: help setup lock demo test lint bench bench-peers quality chaos chaos-controls soak limits simulate fuzz contracts broker-jars clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ chaos: broker-jars ## Kill, cut off, fill up, restart and compare (FAULTS=all|ki
 
 soak: broker-jars ## Half the load that two workers can take, a fault a minute, then the oracle (MINUTES=30 SEED=1 ARGS="--rate 5000")
 	@$(PY) -m tests.soak.run --minutes $(MINUTES) --seed $(SEED) $(ARGS)
+
+limits: broker-jars ## A million promoted at once, a slow broker, hot keys, five million customers, ... (ARGS="--only backlog")
+	@$(PY) -m tests.limits.run $(ARGS)
 
 simulate: setup ## Whole workers in memory, every fault drawn from a seed (N=10000 SEED=1)
 	@$(PY) -m tests.simulation.run --n $(N) --seed $(SEED) $(ARGS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import orjson
@@ -28,13 +28,15 @@ def make_topics(bootstrap: str, names: list[str], partitions: int = 4) -> None:
         time.sleep(0.05)
 
 
-def events(n: int, customers: int, *, skew: float = 1.7, seed: int = 1) -> Iterator[tuple[bytes, bytes]]:
-    """Key and value of n events over two weeks. skew 1: every customer is as active as the next."""
+def events(
+    n: int, customers: int, *, skew: float = 1.7, seed: int = 1, start: np.datetime64 = _START, span_ms: int = _SPAN_MS
+) -> Iterator[tuple[bytes, bytes]]:
+    """Key and value of n events, over two weeks if nothing else is said. skew 1: every customer is as active as the next."""
     rng = np.random.default_rng(seed)
     who = rng.permutation(customers)[np.minimum((customers * rng.random(n) ** skew).astype(np.int64), customers - 1)]
     kind, category = rng.choice(5, n, p=_SHARES), rng.integers(0, 30, n)
     price = rng.lognormal(3, 0.8, n).round(2)
-    stamps = np.datetime_as_string(_START + np.arange(n) * max(1, _SPAN_MS // n), unit="ms")
+    stamps = np.datetime_as_string(start + np.arange(n) * max(1, span_ms // n), unit="ms")
     for i in range(n):
         c, k, cost = int(who[i]), int(kind[i]), float(price[i])
         key, shelf = f"c{c:07d}", f"cat{int(category[i]):02d}"
@@ -66,11 +68,18 @@ def events(n: int, customers: int, *, skew: float = 1.7, seed: int = 1) -> Itera
 
 def fill(bootstrap: str, topic: str, n: int, customers: int) -> None:
     """Writes n events to a topic."""
+    write(bootstrap, topic, events(n, customers))
+
+
+def write(
+    bootstrap: str, topic: str, records: Iterable[tuple[bytes, bytes]], place: Callable[[bytes], int] | None = None
+) -> None:
+    """Writes records, keys and values, to a topic. place: the partition of a key, librdkafka's choice if not given."""
     producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 20, "queue.buffering.max.messages": 2_000_000})
-    for i, (key, value) in enumerate(events(n, customers)):
+    for i, (key, value) in enumerate(records):
         while True:
             try:
-                producer.produce(topic, value, key)
+                producer.produce(topic, value, key, -1 if place is None else place(key))
                 break
             except BufferError:
                 producer.poll(0.1)

@@ -32,12 +32,13 @@ _TIMES = 3
 _POLL_SECONDS = 0.005
 
 
-def new_partition(settings: Settings, number: int, sink: Sink) -> Partition:
-    """Empty, with champions to decide."""
+def new_partition(settings: Settings, number: int, sink: Sink, *, decided: bool = True) -> Partition:
+    """Empty, with champions to decide unless `decided` says that there are none yet."""
     taxonomy, engine = load_taxonomy("retail"), new_engine()
     decode = Decode(taxonomy, max_bytes=settings.max_event_bytes, max_amount=settings.max_amount)
     partition = Partition(number, topics_of(settings), engine.program, taxonomy, decode, sink, settings.future_tolerance_ms)
-    partition.engine.adopt(champions=engine.champions)
+    if decided:
+        partition.engine.adopt(champions=engine.champions)
     return partition
 
 
@@ -47,14 +48,14 @@ def fingerprint(partition: Partition) -> U8:
     return np.append(np.bitwise_xor.reduce(partition.engine.table.rows.u8[:n], axis=0), np.uint64(n))
 
 
-def write(settings: Settings, broker: KafkaBroker, customers: int) -> list[U8]:
-    """Writes the rows of so many customers; gives each partition's fingerprint."""
+def write(settings: Settings, broker: KafkaBroker, customers: int, *, decided: bool = True) -> list[U8]:
+    """Writes the rows of so many customers, by champions or without; gives each partition's fingerprint."""
     connection = broker.connection(settings.group_name(), f"{settings.prefix}writer")
     transaction = Transaction(WallClock(), settings)
     transaction.belongs_to(connection)
-    share, prints = customers // _PARTITIONS, []
-    for number in range(_PARTITIONS):
-        partition = new_partition(settings, number, transaction)
+    share, prints = customers // settings.partitions, []
+    for number in range(settings.partitions):
+        partition = new_partition(settings, number, transaction, decided=decided)
         for first in range(number * share, (number + 1) * share, STRETCH):
             settle(partition.engine, first, min(first + STRETCH, (number + 1) * share))
             partition.flush()

@@ -217,7 +217,7 @@ def test_make_help_lists_every_target() -> None:
     told = subprocess.run(["make", "--no-print-directory", "help"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
     targets = {
         "help", "setup", "lock", "demo", "test", "lint", "bench", "bench-peers", "quality", "chaos", "chaos-controls", "soak",
-        "simulate", "fuzz", "contracts", "broker-jars", "clean",
+        "limits", "simulate", "fuzz", "contracts", "broker-jars", "clean",
     }  # fmt: skip
     assert {line.split()[1] for line in told.splitlines()} == set(phony.split()) == targets
 
