@@ -19,7 +19,7 @@ from streams.errors import PoisonError
 from streams.scoring.exact import Bad
 from streams.scoring.library import Held, Library
 from streams.scoring.partition import Partition
-from streams.scoring.sweep import Plan, sweep
+from streams.scoring.sweep import Plan, Room, sweep
 
 log = logging.getLogger(__name__)
 _control = msgspec.json.Decoder(Tick | Other).decode
@@ -51,8 +51,8 @@ class Step:
 class Pace(Protocol):
     """Moves a partition on as far as its inbox and its clock allow."""
 
-    def advance(self, partition: Partition, inbox: Inbox, limit: int) -> Step:
-        """Applies at most `limit` events."""
+    def advance(self, partition: Partition, inbox: Inbox, limit: int, room: Room) -> Step:
+        """Applies at most `limit` events; sweeps as far as there is room in the transaction."""
 
     def wants_commands(self, inbox: Inbox) -> bool:
         """Whether `advance` waits for a command that is not in the inbox, so that their fetching must not stop."""
@@ -110,7 +110,7 @@ class TicksPace:
     library: Library
     plan: Plan
 
-    def advance(self, partition: Partition, inbox: Inbox, limit: int) -> Step:
+    def advance(self, partition: Partition, inbox: Inbox, limit: int, room: Room) -> Step:
         """Events up to the next tick, or the tick itself."""
         step = Step()
         swept = partition.cursor.swept
@@ -127,7 +127,7 @@ class TicksPace:
                 message, Bad(0, "key", "the record has no key; it must be the customer's id (userId, else anonymousId)")
             )
         elif tick.at > swept:
-            self._tick(partition, inbox, message, tick, step)
+            self._tick(partition, inbox, message, tick, step, room)
             return step
         inbox.events.popleft()  # a tick that was there before: sent twice
         partition.events_at = message.offset() + 1
@@ -140,9 +140,9 @@ class TicksPace:
             return False
         return not any(message.key() is None and tick_in(message) is not None for message in inbox.commands)
 
-    def _tick(self, partition: Partition, inbox: Inbox, message: Message, tick: Tick, step: Step) -> None:
+    def _tick(self, partition: Partition, inbox: Inbox, message: Message, tick: Tick, step: Step, room: Room) -> None:
         before = self._commands_before(partition, inbox, tick)
-        if before is None:
+        if before is None or room.left <= 0:
             return
         swept = partition.cursor.swept
         if partition.cursor.sweeping != tick.at:
@@ -160,7 +160,7 @@ class TicksPace:
                 partition.adopt_definitions(program)
             bury_commands(partition, before)
         step.moved = step.commit = True
-        if not sweep(partition, tick.at, self.plan):
+        if not sweep(partition, tick.at, self.plan, room):
             return
         inbox.events.popleft()
         partition.events_at = message.offset() + 1
@@ -201,7 +201,7 @@ class WallPace:
     fallback: Callable[[], str]
     """Hash of the definitions that decide when no status record names others."""
 
-    def advance(self, partition: Partition, inbox: Inbox, limit: int) -> Step:
+    def advance(self, partition: Partition, inbox: Inbox, limit: int, room: Room) -> Step:
         """Adopts what is new, applies events, sweeps when the period has passed."""
         step = Step()
         now = self.clock.now_ms()
@@ -215,11 +215,11 @@ class WallPace:
             if run := [inbox.events.popleft() for _ in range(min(limit, len(inbox.events)))]:
                 self._apply(partition, run, now)
                 step.moved = True
-        if due > partition.cursor.swept:
+        if due > partition.cursor.swept and room.left > 0:
             if partition.cursor.sweeping < 0:
                 self._note_skipped(partition, due)
             step.moved = step.commit = True
-            sweep(partition, partition.cursor.sweeping if partition.cursor.sweeping >= 0 else due, self.plan)
+            sweep(partition, partition.cursor.sweeping if partition.cursor.sweeping >= 0 else due, self.plan, room)
         return step
 
     def wants_commands(self, inbox: Inbox) -> bool:

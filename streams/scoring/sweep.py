@@ -41,19 +41,31 @@ def plan_of(settings: Settings) -> Plan:
     )
 
 
-def sweep(partition: Partition, at: int, plan: Plan) -> bool:
+@dataclass(slots=True)
+class Room:
+    """Rows and samples that the sweeps of all partitions may still write into the open transaction."""
+
+    left: int
+
+
+def room_of(plan: Plan) -> Room:
+    """Of a transaction that holds no sweep yet: a row may be written with the change that it moved."""
+    return Room(plan.cap // 2)
+
+
+def sweep(partition: Partition, at: int, plan: Plan, room: Room | None = None) -> bool:
     """Goes on with the sweep at time `at` (ms), or begins it; gives whether it is finished and marked.
 
     If not, the transaction is full: commit, then call again. Events of the partition wait meanwhile, so that the order of
-    customers stays.
+    customers stays. room: what other sweeps have left of the transaction; all of it if not given.
     """
     start = time.perf_counter()
-    done = _stretch(partition, at, plan)
+    done = _stretch(partition, at, plan, room or room_of(plan))
     partition.counts.sweep_seconds.append(time.perf_counter() - start)
     return done
 
 
-def _stretch(partition: Partition, at: int, plan: Plan) -> bool:
+def _stretch(partition: Partition, at: int, plan: Plan, room: Room) -> bool:
     """As much of the sweep as a transaction holds; gives whether it is finished and marked."""
     cursor, engine = partition.cursor, partition.engine
     if cursor.sweeping != at:
@@ -61,10 +73,9 @@ def _stretch(partition: Partition, at: int, plan: Plan) -> bool:
         partition.update(sweeping=at, place=0)
         _emit_matured(partition, at, plan)
     place = partition.cursor.place
-    budget = plan.cap // 2
-    while budget > 0:
+    while room.left > 0:
         touched = engine.table.touched_count()
-        stretch = engine.sweep(at, place, at // plan.period % plan.phases, plan.phases, partition.one_in, budget)
+        stretch = engine.sweep(at, place, at // plan.period % plan.phases, plan.phases, partition.one_in, room.left)
         if len(stretch.decisions):
             trigger = Trigger("sweep", partition.topics.events, partition.number, at)
             partition.publish(stretch.decisions, trigger, np.full(len(stretch.decisions), partition.events_at))
@@ -74,11 +85,11 @@ def _stretch(partition: Partition, at: int, plan: Plan) -> bool:
             _emit(partition, block, None)
         partition.counts.swept_rows += stretch.end - place
         place = stretch.end
+        # A row can be rewritten without a decision: its confirmations count up.
+        room.left -= len(stretch.decisions) + 2 * len(stretch.sampled) + engine.table.touched_count() - touched
         if place >= len(engine.table):
             _mark(partition, at)
             return True
-        # A row can be rewritten without a decision: its confirmations count up.
-        budget -= len(stretch.decisions) + 2 * len(stretch.sampled) + engine.table.touched_count() - touched
     partition.update(place=place)
     return False
 

@@ -22,7 +22,7 @@ from streams.scoring.poison import blamed, set_aside
 from streams.scoring.restore import Restorer
 from streams.scoring.slot import Slot
 from streams.scoring.standing import adopt_standing, standing
-from streams.scoring.sweep import plan_of
+from streams.scoring.sweep import plan_of, room_of
 from streams.scoring.topics import Topics, topics_of
 from streams.scoring.transaction import Transaction
 from streams.settings import Settings
@@ -166,6 +166,7 @@ class Worker:
 
     def _advance(self) -> None:
         self._waiting = False
+        room = room_of(self._plan)
         for slot in list(self.slots.values()):
             if not slot.running:
                 continue
@@ -176,7 +177,7 @@ class Worker:
                 try:
                     if not partition.cursor.definitions:
                         partition.begin()
-                    step = self._pace.advance(partition, inbox, 1 if single else self._settings.batch)
+                    step = self._pace.advance(partition, inbox, 1 if single else self._settings.batch, room)
                 except ShoalError:
                     raise
                 except Exception as error:  # noqa: BLE001 whatever it is, the record that causes it is named
