@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from models.definitions import Program
 from models.errors import ShoalError
@@ -13,16 +13,14 @@ from streams.clock import Clock
 from streams.errors import Aborted, BrokerError, Fenced, Unknown
 from streams.metrics import Metrics
 from streams.scoring.decode import Decode
-from streams.scoring.hold import Shelf
 from streams.scoring.library import Library
 from streams.scoring.meter import Meter, arrived
 from streams.scoring.pace import Pace, TicksPace, WallPace
 from streams.scoring.partition import Partition
 from streams.scoring.poison import blamed, set_aside
-from streams.scoring.restore import Restorer
 from streams.scoring.slot import Slot
-from streams.scoring.standing import adopt_standing, standing
 from streams.scoring.sweep import plan_of, room_of
+from streams.scoring.takeover import Takeover
 from streams.scoring.topics import Topics, topics_of
 from streams.scoring.transaction import Transaction
 from streams.settings import Settings
@@ -65,8 +63,8 @@ class Worker:
             if settings.clock == "ticks"
             else WallPace(self.library, self._plan, clock, lambda: program.hash)
         )
-        self._restorer = Restorer(broker.reader(f"{self._transactional_id}-restore"))
-        self._shelf = Shelf(clock)
+        restoring, group = broker.reader(f"{self._transactional_id}-restore"), settings.group_name()
+        self._takeover = Takeover(restoring, clock, self.topics, group, self.library, program)
         self.slots: dict[int, Slot] = {}
         self._transaction = Transaction(clock, settings)
         self._lag_at, self._lag_turn = 0.0, 0
@@ -74,8 +72,6 @@ class Worker:
         self._commit_now = False
         self._refreshed_at = 0.0
         self._waiting = False
-        self._silent = False
-        """Whether the group's offsets were asked for in vain since partitions came."""
         self._connection: Connection | None = None
 
     # -- life
@@ -111,7 +107,7 @@ class Worker:
             self._rewind()
         self.connection.close()
         self.library.reader.close()
-        self._restorer.close()
+        self._takeover.close()
 
     def step(self) -> None:
         """One turn: fetch, advance every partition, commit when it is time."""
@@ -140,10 +136,11 @@ class Worker:
         messages = self.connection.poll(limit, 0.0 if self._waiting or self._backlog() else _POLL_SECONDS)
         self._busy = len(messages) >= limit
         self._sort(messages)
-        if self._restorer.busy:
-            for partition in self._restorer.step(_POLL_SECONDS):
+        restorer = self._takeover.restorer
+        if restorer.busy:
+            for partition in restorer.step(_POLL_SECONDS):
                 self._start(partition)
-            self._meter.restoring(self._restorer.progress())
+            self._meter.restoring(restorer.progress())
         self._advance()
         self._throttle()
         self._commit_if_due()
@@ -264,9 +261,9 @@ class Worker:
     def _start_over(self) -> None:
         """Throws tables away and joins anew."""
         for number in list(self.slots):
-            self._restorer.cancel(number)
+            self._takeover.cancel(number)
         self.slots.clear()
-        self._shelf.clear()
+        self._takeover.forget()
         self._transaction.abandon()
         self.connection.close()
         self._connect()
@@ -276,18 +273,15 @@ class Worker:
     def assigned(self, partitions: Sequence[TP]) -> None:
         """Begins to restore what is ours now; a partition runs when both its inputs are held."""
         self._meter.rebalanced()
-        self._silent = False
+        self._takeover.came()
         for tp in partitions:
             slot = self.slots.get(tp.partition)
             if slot is None:
                 slot = self.slots[tp.partition] = Slot(self._new_partition(tp.partition))
             slot.assigned.add(tp)
             if slot.whole:
-                held = self._shelf.take(tp.partition, self._restorer.watermarks(TP(self.topics.state, tp.partition))[0])
-                if held is not None:
-                    slot.partition = held.partition
                 slot.assigned_at = self._clock.monotonic()
-                self._restorer.begin(slot.partition, None if held is None else held.changelog_at)
+                self._takeover.begin(slot)
         self._meter.owns(len(self.slots))
 
     def _new_partition(self, number: int) -> Partition:
@@ -301,39 +295,16 @@ class Worker:
         slot = self.slots.get(partition.number)
         if slot is None or slot.partition is not partition:
             return
-        pair = [partition.events_tp, partition.commands_tp]
-        committed = self._stable(partition, pair)
-        # Until these were stable, whoever held the partition before may have gone on writing its changelog.
-        if self._restorer.catch_up(partition):
+        if not self._takeover.finish(partition, self.connection):
             return
-        stood, group = (partition.cursor.events, partition.cursor.commands), self._settings.group_name()
-        at = [
-            standing(partition, tp, offset, committed[tp], self.connection, group) for tp, offset in zip(pair, stood, strict=True)
-        ]
-        adopt_standing(partition, self.library, self._program, self.topics.models)
-        partition.start_at(*at)
-        for tp, offset in zip(pair, at, strict=True):
-            self.connection.seek(tp, offset)
-        self.connection.resume(pair)
         slot.running = True
         self._meter.restored(self._clock.monotonic() - slot.assigned_at)
-        log.info("partition %d runs from offset %d with %d customers", partition.number, at[0], len(partition.engine.table))
-
-    def _stable(self, partition: Partition, pair: Sequence[TP]) -> Mapping[TP, int]:
-        """The group's offsets, once no transaction holds them; none of a broker that does not tell, if the state knows its own.
-
-        A broker that has come through a full disk may hold offsets back for ever. It is asked for longer than a transaction
-        lives, so whoever held the partition before has written the last of its changelog by then.
-        """
-        if not self._silent:
-            try:
-                return self.connection.committed(pair)
-            except BrokerError as error:
-                if min(partition.cursor.events, partition.cursor.commands) < 0:
-                    raise
-                self._silent = True
-                log.warning("the state alone says where partitions stand: %s", error)
-        return dict.fromkeys(pair, -1)
+        log.info(
+            "partition %d runs from offset %d with %d customers",
+            partition.number,
+            partition.events_at,
+            len(partition.engine.table),
+        )
 
     def revoked(self, partitions: Sequence[TP]) -> None:
         """Finishes the transaction, then puts the tables on the shelf: they may come back."""
@@ -344,9 +315,9 @@ class Worker:
             if slot is None:
                 continue
             if not slot.running:
-                self._restorer.cancel(number)
+                self._takeover.cancel(number)
             elif number in ends:
-                self._shelf.put(slot.partition, ends[number])
+                self._takeover.keep(slot.partition, ends[number])
         self._meter.owns(len(self.slots))
 
     def _proven_ends(self, gone: Collection[int]) -> dict[int, int]:
@@ -358,7 +329,7 @@ class Worker:
         try:
             self._commit()
             running = [slot.partition for slot in self.slots.values() if slot.running]
-            ends = {p.number: self._restorer.watermarks(TP(self.topics.state, p.number))[1] for p in running if p.number in gone}
+            ends = {p.number: self._takeover.end(p.number) for p in running if p.number in gone}
             if ends:
                 offsets = {p.events_tp: p.events_at for p in running} | {p.commands_tp: p.commands_at for p in running}
                 self._transaction.commit(offsets)
@@ -373,6 +344,6 @@ class Worker:
         gone = {tp.partition for tp in partitions}
         self._rewind(gone)
         for number in gone:
-            self._restorer.cancel(number)
+            self._takeover.cancel(number)
             self.slots.pop(number, None)
         self._meter.owns(len(self.slots))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shlex
 import shutil
 import statistics
@@ -22,7 +21,7 @@ from typing import NamedTuple
 from streams.embedded.control import start_broker
 from tests.benchmarks import latency, page
 from tests.benchmarks.load import fill, make_topics
-from tests.benchmarks.machine import occasion
+from tests.benchmarks.machine import both_compilers, occasion
 from tests.benchmarks.yardstick import BUILD, ROOT, Figures, say, write_json, yardstick
 
 # compare.py has its programs read up to so many.
@@ -76,8 +75,7 @@ def main() -> None:
     for peer in wanted:
         if fault := faults[peer.kind]:
             _leave_out(left_out, peer.name, f"cannot be built ({fault})")
-    # A broker that is here for a while has both of Java's compilers.
-    os.environ.setdefault("KAFKA_JVM_PERFORMANCE_OPTS", "-XX:+UseSerialGC")
+    both_compilers()
     figures: Figures = {"events": EVENTS, "customers": CUSTOMERS, "rounds": asked.rounds, **occasion()}
     with start_broker("kafka", progress=say) as broker:
         rounds = _rounds(broker.bootstrap_servers, copy / "compare.py", wanted, asked.rounds, left_out)

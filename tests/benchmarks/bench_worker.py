@@ -8,7 +8,6 @@ the run before; writes build/bench.json and docs/performance.md.
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import sys
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from pathlib import Path
 from streams.embedded.control import start_broker
 from tests.benchmarks import history, latency, page
 from tests.benchmarks.load import CUSTOMERS, EVENTS, fill, make_topics
-from tests.benchmarks.machine import occasion
+from tests.benchmarks.machine import both_compilers, occasion
 from tests.benchmarks.yardstick import Figures, last_json, say, write_json, yardstick
 
 _SKIPPED = ("latency", "memory", "profile", "restore", "sweep", "growth", "learner", "workers")
@@ -48,8 +47,7 @@ def main() -> None:
             failed.append(name)
             say(f"{name} could not be measured: {error}")
 
-    # A broker that is here for a while has both of Java's compilers.
-    os.environ.setdefault("KAFKA_JVM_PERFORMANCE_OPTS", "-XX:+UseSerialGC")
+    both_compilers()
     with start_broker("kafka", progress=say) as broker:
         at = broker.bootstrap_servers
         make_topics(at, ["bench.events"])

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from streams.embedded.jars import kafka_version
 
+_PAGE = 4096
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -25,6 +26,20 @@ def machine() -> dict[str, str | int]:
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.release()}",
     }
+
+
+def both_compilers() -> None:
+    """Brokers that start from now on have both of Java's compilers, as one should that is here for a while."""
+    os.environ.setdefault("KAFKA_JVM_PERFORMANCE_OPTS", "-XX:+UseSerialGC")
+
+
+def resident(pid: int | str = "self") -> int:
+    """Bytes of a process that are in memory; 0 of one that is gone."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="utf-8").split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return pages * _PAGE
 
 
 def occasion() -> dict[str, object]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 
 import numpy as np
 
@@ -19,16 +18,11 @@ from models.kernel.tables import Events
 from models.snapshot import Snapshot
 from streams.presets import load_definitions
 from tests.benchmarks.champions import snapshots
+from tests.benchmarks.machine import resident
 
 _PARTITIONS = 4
 _DAY = 86_400_000
 _EPOCH_CAP = 20_000
-
-
-def resident() -> int:
-    """Bytes of this process that are in memory."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
-    return pages * 4096
 
 
 def fill(engine: Engine, first: int, last: int) -> None:

@@ -23,6 +23,7 @@ from pathlib import Path
 from streams.embedded.control import start_broker
 from tests.benchmarks.gated_worker import settings_of, topics_on
 from tests.benchmarks.load import CUSTOMERS, EVENTS, fill, make_topics
+from tests.benchmarks.machine import both_compilers
 from tests.benchmarks.worker_process import make_outputs
 from tests.benchmarks.yardstick import ROOT, Figures, say
 
@@ -159,8 +160,7 @@ def main() -> None:
     if asked.bootstrap:
         print(json.dumps(rounds(asked.bootstrap, asked.events, asked.rounds)), flush=True)
         return
-    # A broker that is here for a while has both of Java's compilers.
-    os.environ.setdefault("KAFKA_JVM_PERFORMANCE_OPTS", "-XX:+UseSerialGC")
+    both_compilers()
     with start_broker("kafka", progress=say) as broker:
         print(json.dumps(rounds(broker.bootstrap_servers, asked.events, asked.rounds)), flush=True)
 

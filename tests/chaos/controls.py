@@ -10,7 +10,6 @@ more, which need a broker that writes markers late, cleans its log or tells of a
 from __future__ import annotations
 
 import shutil
-import signal
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -23,13 +22,12 @@ from typing import Final
 import msgspec
 
 from models.errors import ShoalError
-from streams.embedded import MissingPrerequisite
 from tests.chaos.armed import Arms
 from tests.chaos.breaking import ON_KAFKA
 from tests.chaos.crew import broke
 from tests.chaos.line import Twists, shop
 from tests.chaos.outcome import Outcome, contradictions, differences, faults
-from tests.chaos.run import say
+from tests.chaos.program import ended, say
 from tests.chaos.scene import Scene
 from tests.chaos.schedule import LONGEST_POLL_S, Fault, Schedule
 from tests.chaos.site import Site, broker
@@ -115,22 +113,18 @@ def undisturbed(site: Site, logs: Path, days: int) -> tuple[Scene, Outcome]:
 
 def main(names: Sequence[str]) -> int:
     """0 when each is caught."""
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    return ended("controls", partial(_run, names))
+
+
+def _run(names: Sequence[str]) -> int:
     missed = 0
     logs = Path(tempfile.mkdtemp(prefix="shoal-controls-"))
-    try:
-        with broker("kafka") as site:
-            stage = cache(partial(undisturbed, site, logs))
-            for number, name in enumerate(names):
-                struck, sentence = caught(*stage(BROUGHT_OUT[name].days), name, logs / f"{number}")
-                say(f"{name}: struck {struck:,} times at least; {sentence or f'NOT CAUGHT. Logs: {logs}'}")
-                missed += not sentence
-    except MissingPrerequisite as missing:
-        say(f"controls: {missing}")
-        return 3
-    except ShoalError as error:
-        say(f"controls: {error}. Logs: {logs}")
-        return 2
+    with broker("kafka") as site:
+        stage = cache(partial(undisturbed, site, logs))
+        for number, name in enumerate(names):
+            struck, sentence = caught(*stage(BROUGHT_OUT[name].days), name, logs / f"{number}")
+            say(f"{name}: struck {struck:,} times at least; {sentence or f'NOT CAUGHT. Logs: {logs}'}")
+            missed += not sentence
     if not missed:
         shutil.rmtree(logs)
     say(f"{len(names) - missed} of {len(names)} caught")

@@ -25,7 +25,7 @@ from streams.simulator import Bad, Config, generate_events, malformed
 from streams.simulator.malformed import mixed
 from tests.chaos.line import Line, line_of
 from tests.chaos.outcome import Entry, Outcome, faults
-from tests.chaos.run import say
+from tests.chaos.program import say
 from tests.chaos.scene import Scene
 from tests.chaos.schedule import Schedule
 from tests.chaos.site import Site, broker

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -27,12 +26,12 @@ from typing import cast
 from confluent_kafka import KafkaException
 
 from models.errors import ShoalError
-from streams.embedded import MissingPrerequisite
 from streams.settings import Settings
 from tests.chaos.ground import Ground, ground
 from tests.chaos.line import Twists, shop
 from tests.chaos.outcome import Outcome, differences, faults, read_topic
 from tests.chaos.points import POINTS
+from tests.chaos.program import ended, say
 from tests.chaos.scene import Scene, Tally
 from tests.chaos.schedule import GROUND, LONGEST_POLL_S, MOST_KINDS, Kind, Schedule, draw, kinds
 from tests.chaos.site import Site, broker, site_of
@@ -51,12 +50,6 @@ NEEDED: Mapping[Kind, tuple[str, ...]] = {
 """What must have happened over all runs, or the faults missed their mark."""
 MANY = 60
 """Of so many runs with all faults, each kind of act must have been done, and each point reached."""
-
-
-def say(text: str) -> None:
-    """A line, at once."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
 
 
 def scene_on(site: Site, seed: int, days: int = DAYS, ground: Ground | None = None, protocol: str = "classic") -> Scene:
@@ -94,27 +87,22 @@ def main(arguments: list[str] | None = None) -> int:
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--protocol", choices=("classic", "consumer"), default="classic", help="of the group of workers")
     given = options.parse_args(arguments)
-    # Processes and broker end with this one, also at SIGTERM.
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    try:
-        wanted = kinds(given.faults)
-        with ExitStack() as held:
-            if set(wanted) & set(GROUND):
-                harmed = held.enter_context(ground())
-                site = site_of(harmed.running)
-                if not harmed.disk:
-                    say("chaos: nobody but root may mount a disk to fill up, so no disk is filled")
-                    wanted = tuple(kind for kind in wanted if kind != "disk")
-            else:
-                harmed, site = None, held.enter_context(broker("kafka"))
-            days = SCALE_DAYS if wanted == ("scale",) else DAYS if harmed is None else HARMED_DAYS
-            result = chaos(scene_on(site, given.seed, days, harmed, given.protocol), wanted, given.runs, given.seed)
-    except MissingPrerequisite as missing:
-        say(f"chaos: {missing}")
-        return 3
-    except ShoalError as error:
-        say(f"chaos: {error}")
-        return 2
+    return ended("chaos", partial(_run, given))
+
+
+def _run(given: argparse.Namespace) -> int:
+    wanted = kinds(given.faults)
+    with ExitStack() as held:
+        if set(wanted) & set(GROUND):
+            harmed = held.enter_context(ground())
+            site = site_of(harmed.running)
+            if not harmed.disk:
+                say("chaos: nobody but root may mount a disk to fill up, so no disk is filled")
+                wanted = tuple(kind for kind in wanted if kind != "disk")
+        else:
+            harmed, site = None, held.enter_context(broker("kafka"))
+        days = SCALE_DAYS if wanted == ("scale",) else DAYS if harmed is None else HARMED_DAYS
+        result = chaos(scene_on(site, given.seed, days, harmed, given.protocol), wanted, given.runs, given.seed)
     missed = _missed(result.total, wanted, given.runs)
     if missed:
         say(f"nothing was proved: {', '.join(missed)} of all runs together: 0")

@@ -18,7 +18,7 @@ from models.errors import ShoalError
 from streams.embedded import Kind
 from tests.chaos.line import Line, Twists, shop
 from tests.chaos.outcome import Outcome, differences, faults
-from tests.chaos.run import say
+from tests.chaos.program import say
 from tests.chaos.scene import Scene
 from tests.chaos.schedule import Schedule
 from tests.chaos.site import Site, broker

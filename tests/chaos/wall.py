@@ -12,12 +12,12 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from random import Random
@@ -29,7 +29,6 @@ from streams.broker.confluent import KafkaBroker
 from streams.broker.protocol import TP, Reader
 from streams.clock import ScaledClock
 from streams.contracts import journal
-from streams.embedded import MissingPrerequisite
 from streams.errors import AuditError, ShoalError
 from streams.replay.event import ReplayEvent
 from streams.scoring.audit import Audit, check_chain, read_all
@@ -38,7 +37,7 @@ from streams.simulator import Config, generate_events
 from tests.chaos.armed import Arms
 from tests.chaos.crew import LEARNER, Crew
 from tests.chaos.forgery import forged, place_of
-from tests.chaos.run import say
+from tests.chaos.program import ended, say
 from tests.chaos.site import Site, begin, broker
 
 DAYS, DAY_SECONDS, CUSTOMERS = 26, 3.0, 300
@@ -188,21 +187,16 @@ def main(arguments: list[str] | None = None) -> int:
     options = argparse.ArgumentParser(prog="python -m tests.chaos.wall", description=(__doc__ or "").splitlines()[0])
     options.add_argument("--seed", type=int, default=1)
     given = options.parse_args(arguments)
-    # Processes and broker end with this one, also at SIGTERM.
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    try:
-        with broker("kafka") as site:
-            run = WallRun(site, given.seed, Path(tempfile.mkdtemp(prefix="shoal-wall-")))
-            run.run()
-            say(f"{run.sent:,} events of {DAYS} days, {run.crew.kills} workers killed; logs: {run.folder}")
-            wrong = run.audit()
-            wrong += run.forgeries()
-    except MissingPrerequisite as missing:
-        say(f"wall: {missing}")
-        return 3
-    except ShoalError as error:
-        say(f"wall: {error}")
-        return 2
+    return ended("wall", partial(_run, given.seed))
+
+
+def _run(seed: int) -> int:
+    with broker("kafka") as site:
+        run = WallRun(site, seed, Path(tempfile.mkdtemp(prefix="shoal-wall-")))
+        run.run()
+        say(f"{run.sent:,} events of {DAYS} days, {run.crew.kills} workers killed; logs: {run.folder}")
+        wrong = run.audit()
+        wrong += run.forgeries()
     for fault in wrong:
         say(f"WRONG: {fault}")
     say("every decision agrees, every altered entry is named" if not wrong else f"{len(wrong)} faults")

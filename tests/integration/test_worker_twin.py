@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from random import Random
 
@@ -13,50 +13,17 @@ from streams.broker.memory import MemoryBroker, MemoryCluster
 from streams.broker.memory_connection import MemoryConnection
 from streams.broker.protocol import TP, Broker, Headers
 from streams.contracts.changes import Change
-from streams.errors import BrokerError, RestoreError, ShoalError
+from streams.errors import ShoalError
 from streams.scoring.digest import digest, entries_of
 from streams.scoring.partition import Partition
 from streams.scoring.restore import Restorer
-from streams.settings import Settings
 from tests.chaos.breaking import positions_unsaid
 from tests.chaos.disturbance import Disturbance
-from tests.chaos.line import Line, Twists, shop
-from tests.chaos.twin import Twin, synthetic_models
+from tests.chaos.line import Line
+from tests.chaos.twin import Twin
+from tests.integration.twin_runs import PARTITIONS, assert_equal, line, reference, twin_of, undisturbed
 
-PARTITIONS = 3
-
-
-def settings(**given: object) -> Settings:
-    options = {"prefix": "shoal.", "clock": "ticks", "partitions": PARTITIONS, "horizon_days": 5, "sample_every_days": 2, **given}
-    return Settings(**options)  # type: ignore[arg-type]
-
-
-@pytest.fixture(scope="module")
-def line() -> Line:
-    return shop(60, 14, PARTITIONS, 1, Twists(bad=46, commands=40, repeated_ticks=2))
-
-
-@pytest.fixture(scope="module")
-def reference(line: Line) -> Twin:
-    return undisturbed(line)
-
-
-def undisturbed(line: Line, seed: int = 0, **given: object) -> Twin:
-    twin = twin_of(line, seed, **given)
-    twin.start(0)
-    twin.run()
-    return twin
-
-
-def twin_of(line: Line, seed: int = 0, **given: object) -> Twin:
-    return Twin(settings(**given), line, seed=seed, models=synthetic_models(line.epochs, PARTITIONS))
-
-
-def assert_equal(twin: Twin, reference: Twin) -> None:
-    assert twin.digest() == reference.digest()
-    for name in ("segment-changes", "samples", "events.dlq", "journal"):
-        assert twin.written(name) == reference.written(name), name
-    assert twin.memberships() == reference.memberships()
+__all__ = ["line", "reference"]
 
 
 def test_an_undisturbed_run_adds_up(line: Line, reference: Twin) -> None:
@@ -171,66 +138,6 @@ def test_a_partition_that_comes_back_reads_only_what_others_wrote(line: Line, mo
         twin.turn()
     assert set(begun) == set(range(PARTITIONS))
     assert all((begun[number] or 0) > 0 for number in kept)
-
-
-def half_way(line: Line) -> Twin:
-    """A worker has died in the middle of the input."""
-    twin = twin_of(line)
-    twin.start(0)
-    while sum(twin.cluster.group(twin.settings.group_name()).offsets.values()) < line.expected.records // 2:
-        twin.turn()
-    twin.kill(0)
-    return twin
-
-
-@pytest.mark.parametrize("elsewhere", [None, -60, 60])
-def test_the_state_knows_where_it_stands_whatever_the_group_says(line: Line, reference: Twin, elsewhere: int | None) -> None:
-    twin = half_way(line)
-    offsets = twin.cluster.group(twin.settings.group_name()).offsets
-    for tp, offset in list(offsets.items()):
-        if elsewhere is None:  # as a broker forgets those of a group that was away for long
-            del offsets[tp]
-        else:
-            offsets[tp] = max(0, offset + elsewhere)
-    twin.start(0)
-    twin.run()
-    assert_equal(twin, reference)
-
-
-class Mute(MemoryConnection):
-    """A link to a broker that does not tell a group's offsets."""
-
-    def committed(self, partitions: Sequence[TP]) -> dict[TP, int]:
-        raise BrokerError(f"the broker does not tell the offsets of {len(partitions)} partitions")
-
-
-class MuteLinks(MemoryBroker):
-    """Makes such links."""
-
-    def __init__(self, broker: Broker) -> None:
-        assert isinstance(broker, MemoryBroker)
-        super().__init__(broker._cluster)
-
-    def connection(self, group: str, transactional_id: str) -> MemoryConnection:
-        return Mute(self._cluster, group, transactional_id)
-
-
-def test_a_worker_goes_on_where_its_state_stands_if_the_broker_does_not_tell(line: Line, reference: Twin) -> None:
-    twin = half_way(line)
-    twin.wrap = MuteLinks
-    twin.start(0)
-    twin.run()
-    assert_equal(twin, reference)
-
-
-def test_a_partition_whose_state_does_not_say_where_it_stands_and_has_no_offset_is_refused(line: Line) -> None:
-    with ExitStack() as on:
-        positions_unsaid(on)
-        twin = half_way(line)
-    twin.cluster.group(twin.settings.group_name()).offsets.clear()
-    worker = twin.make(0)
-    with pytest.raises(RestoreError, match=r"there is state, of a version .* counted twice"):
-        worker.run(lambda: False)
 
 
 def test_state_that_came_while_the_offsets_were_awaited_is_not_lost(line: Line, reference: Twin) -> None:

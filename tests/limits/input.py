@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
 from zlib import crc32
 
 import numpy as np
 
+from tests.soak.load import dated as in_time
+from tests.soak.load import stamp
+
 Event = tuple[bytes, bytes]
-_TIMESTAMP, _MESSAGE = b'"timestamp":"', b'"messageId":"'
-_STAMP_BYTES = len("2024-10-01T00:00:00.000Z")
+_MESSAGE = b'"messageId":"'
 
 
 def partition_of(key: bytes, partitions: int) -> int:
@@ -45,9 +46,7 @@ def crowded(events: Iterable[Event], share: float, partitions: int, customers: i
 def dated(event: Event, at: int) -> Event:
     """The same event at a time (ms), with a message id that no event of the load has."""
     key, value = event
-    stamp = datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z").encode()
-    place = value.index(_TIMESTAMP) + len(_TIMESTAMP)
-    return key, (value[:place] + stamp + value[place + _STAMP_BYTES :]).replace(_MESSAGE + b"0", _MESSAGE + b"f", 1)
+    return key, in_time(value, stamp(at)).replace(_MESSAGE + b"0", _MESSAGE + b"f", 1)
 
 
 def as_they_come(events: Iterable[Event], now: Callable[[], int]) -> Iterator[Event]:

@@ -16,12 +16,13 @@ import msgspec
 
 from streams.errors import ShoalError
 from streams.settings import Settings
+from tests.benchmarks.machine import resident
 from tests.benchmarks.yardstick import ROOT
 from tests.chaos.crew import Crew, last_words
 from tests.limits.looks import CLOCK, COUNTS, LOOKS, Look
-from tests.soak.gauges import resident
 
 _LOOK_S = 0.05
+_MB = 1 << 20
 _ENDS_WITHIN_S = 60.0
 _READY_WITHIN_S = 120.0
 _look = msgspec.json.Decoder(Look).decode
@@ -43,7 +44,7 @@ class Member:
         if self.process.poll() is not None:
             raise ShoalError(f"the worker ended by itself ({self.process.returncode}): {last_words(self.log)}")
         self._take()
-        self.memory.append((time.time(), resident(self.process.pid)))
+        self.memory.append((time.time(), resident(self.process.pid) / _MB))
 
     def _take(self) -> None:
         with self.said.open("rb") as file:

@@ -8,9 +8,7 @@ A line for each, with its figures and what was checked. Fails when one of their 
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -20,7 +18,8 @@ from types import MappingProxyType
 
 from models.errors import ShoalError
 from streams.embedded import MissingPrerequisite
-from tests.chaos.run import say
+from tests.benchmarks.machine import both_compilers
+from tests.chaos.program import ended, say
 from tests.limits import (
     backlog,
     five_million,
@@ -75,15 +74,12 @@ def main(arguments: list[str] | None = None) -> int:
     options.add_argument("--only", nargs="+", choices=[*LIMITS], default=[*LIMITS], metavar="NAME", help=", ".join(LIMITS))
     options.add_argument("--scale", type=float, default=1.0, help="of all sizes; limits mean little much below 1")
     given = options.parse_args(arguments)
-    # Processes and brokers end with this one, also at SIGTERM.
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    # A broker that is here for a while has both of Java's compilers.
-    os.environ.setdefault("KAFKA_JVM_PERFORMANCE_OPTS", "-XX:+UseSerialGC")
-    try:
-        failed = [name for name in given.only if not _one(name, given.scale)]
-    except MissingPrerequisite as missing:
-        say(f"limits: {missing}")
-        return 3
+    both_compilers()
+    return ended("limits", partial(_run, given))
+
+
+def _run(given: argparse.Namespace) -> int:
+    failed = [name for name in given.only if not _one(name, given.scale)]
     say(f"all laws hold in {len(given.only)} limits" if not failed else f"laws were broken in: {', '.join(failed)}")
     return 1 if failed else 0
 

@@ -128,7 +128,7 @@ def _shelved_unproven(on: ExitStack, name: str) -> None:
             self._rewind(gone)
         numbers = [number for number, slot in self.slots.items() if slot.running and number in gone]
         struck[name] += len(numbers)
-        return {number: self._restorer.watermarks(TP(self.topics.state, number))[1] for number in numbers}
+        return {number: self._takeover.end(number) for number in numbers}
 
     replace(on, Worker, "_proven_ends", trusting)
 

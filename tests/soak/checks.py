@@ -13,7 +13,7 @@ from streams.scoring.changelog import ROW_PREFIX, unpack_rows
 from streams.scoring.digest import digest, live_entries
 from streams.settings import Settings
 from tests.chaos.outcome import unstable
-from tests.chaos.run import say
+from tests.chaos.program import say
 from tests.oracle.topics import disagreements, read_topics
 from tests.soak.load import Sent
 from tests.soak.recorder import Recorder

@@ -6,23 +6,14 @@ import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
-_PAGE = 4096
+from tests.benchmarks.machine import resident
+
 _MB = 1 << 20
 MOST_GROWTH = 1.15
 """Of memory, from the middle third of a soak to its last: the median of either."""
 LEAST_MINUTES = 10
 """A shorter soak has not seen all of its customers a third before its end."""
-
-
-def resident(pid: int) -> float:
-    """MB of a process that are in memory; 0 of one that is gone."""
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="utf-8").split()[1])
-    except (FileNotFoundError, ProcessLookupError):
-        return 0.0
-    return pages * _PAGE / _MB
 
 
 @dataclass
@@ -33,7 +24,7 @@ class Memory:
 
     def look(self, at: float, pids: Iterable[int]) -> None:
         """Adds one."""
-        self.seen.append((at, sum(map(resident, pids))))
+        self.seen.append((at, sum(map(resident, pids)) / _MB))
 
     def third(self, which: int) -> float:
         """The median of the first, second or last third, 0 to 2."""

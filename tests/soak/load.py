@@ -36,7 +36,6 @@ MOST_DAYS = 3_000
 TWICE, LATE, EARLY, BAD = 0.01, 0.005, 0.0001, 0.0002
 _LATE_MS, _EARLY_MS = 2 * DAY_MS, DAY_MS // 24
 _TIMESTAMP = b'"timestamp":"'
-_STAMP_BYTES = len("2024-10-01T00:00:00.000Z")
 _TURN_S = 0.002
 _FLUSH_S = 120.0
 
@@ -75,6 +74,12 @@ def stamp(at: int) -> bytes:
     return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z").encode()
 
 
+def dated(value: bytes, at: bytes) -> bytes:
+    """The same event at a time that `stamp` has written."""
+    place = value.index(_TIMESTAMP) + len(_TIMESTAMP)
+    return value[:place] + at + value[place + len(at) :]
+
+
 class Load:
     """Sends events to `send`, a key and a value, each dated when it is sent."""
 
@@ -95,16 +100,15 @@ class Load:
         times = {0: stamp(now), -1: stamp(now - _LATE_MS), 1: stamp(now + _EARLY_MS)}
         send, draw, did = self._send, self._rng.random, self.did
         for key, value in itertools.islice(self._events, n):
-            place = value.index(_TIMESTAMP) + len(_TIMESTAMP)
             drawn, off = draw(), 0
             if drawn < LATE + EARLY:
                 off = -1 if drawn < LATE else 1
                 did["late" if off < 0 else "early"] += 1
-            dated = value[:place] + times[off] + value[place + _STAMP_BYTES :]
-            send(key, dated)
+            event = dated(value, times[off])
+            send(key, event)
             did["records"] += 1
             if drawn > 1.0 - TWICE:
-                send(key, dated)
+                send(key, event)
                 did["records"] += 1
                 did["twice"] += 1
             elif drawn > 1.0 - TWICE - BAD:

@@ -27,6 +27,7 @@ from streams.errors import ShoalError
 from streams.settings import DAY_MS, Settings
 from streams.simulator import Config
 from streams.topics import admin
+from tests.benchmarks.machine import both_compilers
 from tests.chaos.armed import Arms
 from tests.chaos.committed import committed
 from tests.chaos.crew import LEARNER, Crew
@@ -103,7 +104,7 @@ def sent(load: subprocess.Popen[bytes]) -> Sent:
 @contextmanager
 def stand() -> Iterator[tuple[Site, Ground]]:
     """A broker for all that follows: one that is here for a while, so it has both of Java's compilers."""
-    os.environ.setdefault("KAFKA_JVM_PERFORMANCE_OPTS", "-XX:+UseSerialGC")
+    both_compilers()
     with ground(_DISK_MB, _FORGETFUL) as harmed:
         yield site_of(harmed.running), harmed
 
