@@ -152,7 +152,8 @@ class Soak:
                 hand.look()
                 if time.monotonic() > deadline:
                     raise ShoalError(
-                        f"{so_far():,} of {so_far.there():,} records are committed {_DRAINED_S:.0f} s after the last one {so_far.fault}".rstrip()
+                        f"{so_far():,} of {so_far.there():,} records are committed {_DRAINED_S:.0f} s after the last one "
+                        f"{so_far.fault}".rstrip()
                     )
                 time.sleep(_LOOK_S)
         return sent(load)
