@@ -29,7 +29,7 @@ from streams.scoring import main as scoring
 from streams.scoring.digest import digest, entries_of
 from streams.scoring.worker import Worker
 from tests.chaos.breaking import ON_KAFKA, struck
-from tests.chaos.points import arm
+from tests.chaos.points import GIVING_UP, arm
 
 ENVIRONMENT = "CHAOS_ARMS"
 STRUCK, RESTS = "struck at", "rests at"
@@ -119,6 +119,9 @@ def main() -> None:
         if arms.control:
             struck.tell = lambda name, count: _say(process, f"{BROKE} {count} times: {name}")
             ON_KAFKA[arms.control](ExitStack(), arms.control)
+        if arms.point == GIVING_UP:
+            # No transaction need fail in a short life: one does.
+            arm("rows written", 3, partial(_strike, msgspec.structs.replace(arms, point="rows written", act="abort"), process))
         if arms.point:
             arm(arms.point, arms.passage, partial(_strike, arms, process))
     shoal()

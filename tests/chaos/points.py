@@ -41,6 +41,7 @@ class Point:
     counts: Always = _always
 
 
+GIVING_UP: Final = "giving up"
 POINTS: Final[Mapping[str, Point]] = {
     "partitions assigned": Point(Worker, "assigned", True, 1),
     "restoring": Point(Restorer, "step", True, 2, _restoring),
@@ -58,7 +59,7 @@ POINTS: Final[Mapping[str, Point]] = {
     "offsets sent": Point(TransactionalProducer, "_commit", False, 20),
     "committed": Point(TransactionalProducer, "commit_with", True, 20),
     "forgotten": Point(Partition, "forget", True, 20),
-    "giving up": Point(TransactionalProducer, "abort", False, 1),
+    GIVING_UP: Point(TransactionalProducer, "abort", False, 1),
     "partitions revoked": Point(Worker, "revoked", False, 1),
     "closing": Point(Worker, "close", False, 1),
 }

@@ -33,7 +33,7 @@ from tests.chaos.outcome import Outcome, differences, faults, read_topic
 from tests.chaos.points import POINTS
 from tests.chaos.program import ended, say
 from tests.chaos.scene import Scene, Tally
-from tests.chaos.schedule import GROUND, LONGEST_POLL_S, MOST_KINDS, Kind, Schedule, draw, kinds
+from tests.chaos.schedule import GROUND, LONGEST_POLL_S, MOST_KINDS, Kind, Schedule, draw, in_turn, kinds
 from tests.chaos.site import Site, broker, site_of
 from tests.oracle.scripts import definitions_of
 from tests.oracle.topics import Kept, disagreements, read_topics
@@ -127,12 +127,13 @@ def chaos(scene: Scene, wanted: tuple[Kind, ...], runs: int, seed: int) -> Resul
     """One undisturbed run, then `runs` disturbed ones. Raises ShoalError when the undisturbed one is wrong by itself."""
     logs = Path(tempfile.mkdtemp(prefix="shoal-chaos-"))
     rng = Random(seed)
+    points = in_turn(rng)
     reference = _undisturbed(scene, logs, rng)
     equal = 0
     tallies: list[Tally] = []
     for number in range(1, runs + 1):
         folder = logs / f"run-{number:02d}"
-        if _one(scene, reference, folder, number, draw(wanted, rng), rng, tallies):
+        if _one(scene, reference, folder, number, draw(wanted, rng, points), rng, tallies):
             equal += 1
             shutil.rmtree(folder)
     if equal == runs:

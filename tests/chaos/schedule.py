@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Final, Literal, get_args
@@ -11,7 +11,7 @@ from streams.errors import ShoalError
 from tests.chaos.armed import Act as Strike
 from tests.chaos.armed import Arms
 from tests.chaos.crew import LEARNER
-from tests.chaos.points import POINTS
+from tests.chaos.points import GIVING_UP, POINTS
 
 Kind = Literal[
     "kill", "scale", "freeze", "point", "stall", "clock", "learner", "models",
@@ -66,8 +66,9 @@ def kinds(text: str) -> tuple[Kind, ...]:
 class _Draw:
     """The faults of one run as they are drawn."""
 
-    def __init__(self, wanted: tuple[Kind, ...], rng: Random) -> None:
+    def __init__(self, wanted: tuple[Kind, ...], rng: Random, points: Iterator[str]) -> None:
         self.rng = rng
+        self.points = points
         self.workers = 1 if "scale" in wanted else rng.choice((1, 2))
         self.faults: list[Fault] = []
         self.arms: list[Arms] = []
@@ -100,9 +101,9 @@ class _Draw:
         self.add(0.1, 0.8, "freeze", self.worker(), 5.0)
 
     def point(self) -> None:
-        """A worker dies at a named point, and so does its successor."""
-        for _ in range(2):
-            self._arm(self.rng.choice(list(POINTS)), self.rng.choice(("die", "die", "die soon")), self.rng.uniform(0.0, 0.02))
+        """A worker dies at a named point, and so do its successor and that one's."""
+        for _ in range(3):
+            self._arm(next(self.points), self.rng.choice(("die", "die", "die soon")), self.rng.uniform(0.0, 0.02))
 
     def stall(self) -> None:
         self._arm(
@@ -111,7 +112,7 @@ class _Draw:
 
     def coordinator(self) -> None:
         """The broker, and with it the coordinator of transactions, goes away in the middle of a commit."""
-        self._arm(self.rng.choice(("all written", "offsets sent", "committed", "giving up")), "kill the broker", 0.0)
+        self._arm(self.rng.choice(("all written", "offsets sent", "committed", GIVING_UP)), "kill the broker", 0.0)
 
     def _arm(self, point: str, act: Strike, seconds: float) -> None:
         passage = self.rng.randint(1, POINTS[point].often)
@@ -148,10 +149,16 @@ class _Draw:
         self.add(0.1, 0.8, "disk", "", 1.0)
 
 
-def draw(wanted: tuple[Kind, ...], rng: Random) -> Schedule:
-    """All wanted kinds in one run; of many, one to four of them."""
+def in_turn(rng: Random) -> Iterator[str]:
+    """The named points without end, shuffled, each once before any comes again: many runs together leave none out."""
+    while True:
+        yield from rng.sample(list(POINTS), len(POINTS))
+
+
+def draw(wanted: tuple[Kind, ...], rng: Random, points: Iterator[str]) -> Schedule:
+    """All wanted kinds in one run; of many, one to four of them. `points`: `in_turn`, of all runs together."""
     chosen = wanted if len(wanted) <= MOST_KINDS else tuple(sorted(rng.sample(wanted, rng.randint(1, MOST_KINDS))))
-    drawn = _Draw(chosen, rng)
+    drawn = _Draw(chosen, rng, points)
     how: Mapping[Kind, Callable[[], None]] = {kind: getattr(drawn, kind) for kind in KINDS}
     for kind in chosen:
         how[kind]()

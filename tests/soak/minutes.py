@@ -15,7 +15,7 @@ import msgspec
 from tests.chaos.armed import Arms
 from tests.chaos.crew import Crew
 from tests.chaos.hand import Hand
-from tests.chaos.schedule import GROUND, KINDS, Fault, draw
+from tests.chaos.schedule import GROUND, KINDS, Fault, draw, in_turn
 
 RULES: Final = "rules"
 """Other definitions come into force."""
@@ -47,6 +47,10 @@ class Minutes:
     _agenda: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
     _changed: int = 0
+    _points: Iterator[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._points = in_turn(self.rng)
 
     def begin(self, kind: str, at: float) -> None:
         """Plans a minute that begins at a time (s)."""
@@ -58,7 +62,7 @@ class Minutes:
             self._act(at + _BACK_S, Fault(0.0, "stop", _MORE))
         else:
             known = next(one for one in KINDS if one == kind)
-            schedule = draw((known,), self.rng)
+            schedule = draw((known,), self.rng, self._points)
             for fault in schedule.faults:
                 self._act(at + fault.share * _SPREAD_S, fault)
             if schedule.arms:
