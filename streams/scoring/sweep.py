@@ -48,9 +48,9 @@ class Room:
     left: int
 
 
-def room_of(plan: Plan) -> Room:
-    """Of a transaction that holds no sweep yet: a row may be written with the change that it moved."""
-    return Room(plan.cap // 2)
+def room_of(plan: Plan, rows_at_most: int | None = None) -> Room:
+    """Of a transaction that holds no sweep yet, nor more rows than that: a row may be written with the change that it moved."""
+    return Room(plan.cap // 2 if rows_at_most is None else min(plan.cap // 2, rows_at_most))
 
 
 def sweep(partition: Partition, at: int, plan: Plan, room: Room | None = None) -> bool:

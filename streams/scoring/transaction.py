@@ -8,6 +8,12 @@ from streams.broker.protocol import TP, Connection, Headers, Record
 from streams.clock import Clock
 from streams.settings import Settings
 
+_MOST_ROWS = 50_000
+"""Rows changed in a transaction after which it is committed whatever the time: bounds the before-images kept."""
+_FEWEST_ROWS = 250
+_SHARE = 0.25
+"""A transaction that is open for more of the time that the broker allows was too large for this broker."""
+
 
 class Transaction:
     """The one transaction of a connection, opened by the first write into it. A partition's `Sink`."""
@@ -19,6 +25,9 @@ class Transaction:
         self._connection: Connection | None = None
         self._open = False
         self._began_at = 0.0
+        self._rows = 0
+        self.rows_at_most = _MOST_ROWS
+        """Of one transaction: as many as the last ones showed that the broker takes in good time."""
         self.committed_at = clock.monotonic()
         """When the last commit, or the last look whether one was needed, was over; seconds."""
 
@@ -43,25 +52,39 @@ class Transaction:
             self._began_at = self._clock.monotonic()
         return self._connection
 
-    def is_due(self, *, behind: bool) -> bool:
-        """Whether it is time to commit: late while the worker is behind its input, else soon."""
+    def is_due(self, rows: int, *, behind: bool) -> bool:
+        """Whether it is time to commit, with so many rows changed: late while the worker is behind its input, else soon."""
+        self._rows = rows
+        if rows > self.rows_at_most:
+            return True
         return self._clock.monotonic() - self.committed_at >= (self._longest if behind else self._shortest)
 
     def commit(self, offsets: Mapping[TP, int]) -> None:
         """Commits all that was written together with these next offsets; returns when it is durable. Raises as the connection."""
         self.begin().commit(offsets)
-        self._open = False
+        self._ended()
 
     def abort(self) -> None:
         """Gives up what is open."""
         if self._open:
             assert self._connection is not None
             self._connection.abort()
-            self._open = False
+            self._ended()
 
     def abandon(self) -> None:
         """What is open is left to the broker: the connection is of no more use."""
+        if self._open:
+            self._ended()
+
+    def _ended(self) -> None:
+        """The next may be as large as the time of this one shows."""
         self._open = False
+        share = (self._clock.monotonic() - self._began_at) / self._longest_open
+        if share > _SHARE:
+            self.rows_at_most = max(_FEWEST_ROWS, min(self.rows_at_most, self._rows) // 2)
+        elif share < _SHARE / 2:
+            self.rows_at_most = min(_MOST_ROWS, self.rows_at_most * 2)
+        self._rows = 0
 
     @property
     def is_overdue(self) -> bool:

@@ -27,8 +27,6 @@ from streams.settings import Settings
 
 log = logging.getLogger(__name__)
 
-_MOST_TOUCHED = 50_000
-"""Rows changed in a transaction after which it is committed whatever the time: bounds the before-images kept."""
 _POLL_SECONDS = 0.005
 _LIBRARY_SECONDS = 0.05
 _WAIT_SECONDS = 0.02
@@ -132,7 +130,7 @@ class Worker:
         if self._waiting or now - self._refreshed_at > _LIBRARY_SECONDS:
             self.library.refresh(_WAIT_SECONDS if self._waiting else 0.0)
             self._refreshed_at = now
-        limit = self._settings.batch
+        limit = min(self._settings.batch, self._transaction.rows_at_most)
         messages = self.connection.poll(limit, 0.0 if self._waiting or self._backlog() else _POLL_SECONDS)
         self._busy = len(messages) >= limit
         self._sort(messages)
@@ -141,7 +139,7 @@ class Worker:
             for partition in restorer.step(_POLL_SECONDS):
                 self._start(partition)
             self._meter.restoring(restorer.progress())
-        self._advance()
+        self._advance(limit)
         self._throttle()
         self._commit_if_due()
 
@@ -161,9 +159,9 @@ class Worker:
             if queue is not None:
                 queue.append(message)
 
-    def _advance(self) -> None:
+    def _advance(self, limit: int) -> None:
         self._waiting = False
-        room = room_of(self._plan)
+        room = room_of(self._plan, self._transaction.rows_at_most)
         for slot in list(self.slots.values()):
             if not slot.running:
                 continue
@@ -174,7 +172,7 @@ class Worker:
                 try:
                     if not partition.cursor.definitions:
                         partition.begin()
-                    step = self._pace.advance(partition, inbox, 1 if single else self._settings.batch, room)
+                    step = self._pace.advance(partition, inbox, 1 if single else limit, room)
                 except ShoalError:
                     raise
                 except Exception as error:  # noqa: BLE001 whatever it is, the record that causes it is named
@@ -207,7 +205,7 @@ class Worker:
 
     def _commit_if_due(self) -> None:
         touched = sum(slot.partition.engine.table.touched_count() for slot in self.slots.values())
-        if self._commit_now or touched > _MOST_TOUCHED or self._transaction.is_due(behind=self._busy):
+        if self._transaction.is_due(touched, behind=self._busy) or self._commit_now:
             self._commit()
 
     def _commit(self) -> None:
