@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
-from models.errors import SnapshotError
+from models.errors import UNREADABLE, SnapshotError
 from models.features import COUNT, HABITS, catalogue_hash
 from models.snapshot import Approval, Behaviour, Logistic, Manifest, Snapshot, Usual, Value
 
@@ -110,7 +110,7 @@ def manifest_faults(manifest: Manifest) -> list[str]:
 def _decode(decoder: msgspec.json.Decoder[_T], data: bytes, name: str) -> _T:
     try:
         return decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise SnapshotError(name, [f"not readable: {error}"]) from error
 
 

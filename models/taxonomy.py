@@ -14,7 +14,7 @@ import msgspec
 
 from models.definitions.expression import nearest
 from models.definitions.reading import KEY, Table, read_toml
-from models.errors import DefinitionsError
+from models.errors import UNREADABLE, DefinitionsError
 from models.row import BEHAVIOURS, CATEGORY_SLOTS, CHANNELS
 from models.snapshot import content_hash
 
@@ -96,7 +96,7 @@ def decode_taxonomy(data: bytes, where: str = "taxonomy") -> Taxonomy:
     """The taxonomy of a record, checked like a file. Raises DefinitionsError with every fault."""
     try:
         content = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise DefinitionsError(where, [f"not JSON: {error}"]) from error
     return _read(content, where)
 

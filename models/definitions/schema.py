@@ -23,7 +23,7 @@ from models.definitions.segments import (
     Segment,
 )
 from models.definitions.selectors import resolve, segment_keys
-from models.errors import DefinitionsError
+from models.errors import UNREADABLE, DefinitionsError
 
 _MOST_RULE = 10_000
 """Rules are measured by the compiler, whose fault says more."""
@@ -45,7 +45,7 @@ def decode_definitions(data: bytes, where: str = "definitions") -> Definitions:
     """The definitions of a record, checked like a file. Raises DefinitionsError with every fault."""
     try:
         content = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise DefinitionsError(where, [f"not JSON: {error}"]) from error
     return _read(content, where)
 

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from models.errors import SnapshotError
+from models.errors import UNREADABLE, SnapshotError
 from models.evaluation import add, pool
 from models.features import catalogue_hash
 from models.learning.classifiers import Classifiers
@@ -78,7 +78,7 @@ def decode_state(data: bytes, partitions: int) -> State:
     """Raises SnapshotError, with every fault, for bytes that this learner cannot go on from."""
     try:
         state = _decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise SnapshotError("learner state", [f"not readable: {error}"]) from error
     faults = []
     if state.layout != LAYOUT:

@@ -7,6 +7,7 @@ from time import monotonic
 import msgspec
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from models.errors import UNREADABLE
 from streams.broker.protocol import TP, Reader
 from streams.contracts.control import Tick
 from streams.demo.errors import DemoError
@@ -121,6 +122,6 @@ def last_ticks(reader: Reader, positions: Positions) -> LastTicks:
 def _final_tick(value: bytes) -> Tick | None:
     try:
         tick = msgspec.json.decode(value, type=Tick)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
     return tick if tick.final else None

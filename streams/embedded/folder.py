@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from models.errors import UNREADABLE
 from streams.embedded.errors import LocalBrokerError
 
 # The shell leaves the broker behind as an orphan that keeps the inherited lock, so that it outlives the command that
@@ -60,7 +61,7 @@ class BrokerFolder:
             return msgspec.json.decode(self._pid_file.read_bytes(), type=PidFile)
         except FileNotFoundError:
             return None
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise LocalBrokerError(
                 f"{self._pid_file} is not a broker's pid file ({error}): remove it, or give another folder"
             ) from error

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from models.errors import SequenceError
+from models.errors import UNREADABLE, SequenceError
 from models.learning.batch import Matured, Record
 from streams.contracts.samples import Mark, Sample
 
@@ -77,7 +77,7 @@ class Gathering:
         p.position = offset + 1
         try:
             item = _decode(value or b"")
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             p.open.append(_UNREADABLE)
             return
         if isinstance(item, Sample):

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
+from models.errors import UNREADABLE
 from models.snapshot import Manifest
 from streams.broker.protocol import TP, Message, Reader
 from streams.contracts.changes import Change
@@ -106,7 +107,7 @@ def varied(changes: Iterable[Change], count: int) -> list[Change]:
 def _decoded(decode: Callable[[bytes], T], message: Message) -> T:
     try:
         return decode(message.value() or b"")
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise FeedError(
             f"{message.topic()}[{message.partition()}] offset {message.offset()} cannot be read ({error}): "
             "another version of Shoal wrote it, or another program; look on with the version that wrote it"

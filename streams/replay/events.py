@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 import orjson
 
+from models.errors import UNREADABLE
 from streams.replay.errors import BadRows, ReplayError, RowError
 from streams.replay.event import ReplayEvent, iso, to_ms
 from streams.replay.mapping import EVENT_NAMES, PROPERTY, Mapping
@@ -82,7 +83,7 @@ def _from_calls(path: Path, lines: Iterator[Line], bad: BadRows) -> Iterator[Rep
             if not customer:
                 raise ValueFault("neither userId nor anonymousId: every call needs one")
             yield ReplayEvent(_key(customer), to_ms(values.moment(call.timestamp)), line.text)
-        except (msgspec.DecodeError, ValueFault) as error:
+        except (*UNREADABLE, ValueFault) as error:
             bad.take(RowError(path, line.number, f"no Segment call: {error}"))
 
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-import msgspec
-
 from models.definitions import compile_definitions
+from models.errors import UNREADABLE
 from streams.broker.protocol import TP, Broker, Headers, Message, Reader, Record
 from streams.contracts import journal
 from streams.errors import AuditError
@@ -80,7 +79,7 @@ def check_chain(records: list[tuple[int, bytes]], where: str) -> list[journal.En
         name = f"{where} entry {len(entries)} (offset {offset})"
         try:
             entry = journal.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise AuditError(f"{name} is not a journal entry: {error}. The journal was altered.") from error
         if entry.sequence != len(entries):
             raise AuditError(f"{name} has the number {entry.sequence}: an entry is missing, doubled or moved before it.")

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import msgspec
 import numpy as np
 
-from models.errors import LayoutError
+from models.errors import UNREADABLE, LayoutError
 from models.kernel.packing import HEAD, WORDS, pack, unpack
 from models.kernel.tables import I8, U1, U8
 from models.row import LAYOUT_VERSION
@@ -113,7 +113,7 @@ def decode_cursor(data: bytes, where: str) -> Cursor:
     """Raises LayoutError if it is none, or of another layout."""
     try:
         cursor = _decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise LayoutError(f"{where}: not a cursor of this version ({error}); rebuild the state from the input") from error
     check_layout(cursor.layout, where)
     return cursor

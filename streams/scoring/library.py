@@ -10,7 +10,7 @@ import msgspec
 from models.champions import Champions, champions, no_champions
 from models.check import decode_manifest, decode_snapshot
 from models.definitions import Program, compile_definitions, decode_definitions
-from models.errors import DefinitionsError, ShoalError, SnapshotError
+from models.errors import UNREADABLE, DefinitionsError, ShoalError, SnapshotError
 from models.snapshot import Family, Manifest, Snapshot, content_hash
 from streams.broker.protocol import TP, Message, Reader
 from streams.contracts.keys import DEFINITIONS, DEFINITIONS_IN_FORCE, MANIFEST, SNAPSHOT
@@ -26,7 +26,7 @@ def decode_status(data: bytes, where: str) -> Status:
     """Which definitions are in force. Raises DefinitionsError."""
     try:
         return _decode_status(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise DefinitionsError(where, [f"not a status record: {error}"]) from error
 
 

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import msgspec
 
-from models.errors import ShoalError
+from models.errors import UNREADABLE, ShoalError
 from streams.broker.protocol import Message
 from streams.clock import Clock
 from streams.contracts.control import Other, Tick
@@ -65,7 +65,7 @@ def tick_in(message: Message) -> Tick | None:
         return None
     try:
         control = _control(value)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None
     return control if isinstance(control, Tick) else None
 

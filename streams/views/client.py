@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
+from models.errors import UNREADABLE
 from streams.contracts.changes import CustomerSegments
 from streams.views.answers import Flows, Members, Problem, Segments, Status
 from streams.views.errors import BadQuestion, NotFound, NotReady, Unreachable, ViewsError
@@ -71,7 +72,7 @@ class ViewsClient:
             raise _REFUSALS.get(status, ViewsError)(self._why(status, body))
         try:
             return msgspec.json.decode(body, type=answer)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise ViewsError(f"what answers at {self._base_url} is not Shoal's views, or another version: {error}") from error
 
     def _ask(self, target: str) -> tuple[int, bytes]:
@@ -94,7 +95,7 @@ class ViewsClient:
     def _why(self, status: int, body: bytes) -> str:
         try:
             return msgspec.json.decode(body, type=Problem).message
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return f"{self._base_url} answered {status}, which is no answer of Shoal's views: is it the right address?"
 
 

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 import pytest
@@ -134,14 +135,15 @@ def test_the_client_refuses_what_is_no_address(address: str) -> None:
 
 
 class _Answers(BaseHTTPRequestHandler):
-    """Answers each path with what stands in it: /<status>/<body>/v1/status."""
+    """Answers each path with what stands in it, quoted: /<status>/<body>/v1/status."""
 
     def do_GET(self) -> None:
-        _, status, body, *_ = self.path.split("/")
+        _, status, told, *_ = self.path.split("/")
+        body = unquote_to_bytes(told)
         self.send_response(int(status))
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body.encode())
+        self.wfile.write(body)
 
     def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
         """No news."""
@@ -160,6 +162,8 @@ def stranger() -> Iterator[str]:
 
 def test_the_client_tells_who_is_not_the_views(stranger: str) -> None:
     with ViewsClient(f"{stranger}/200/hello") as client, pytest.raises(ViewsError, match="not Shoal's views"):
+        client.status()
+    with ViewsClient(f'{stranger}/200/{{"version":"%FF"}}') as client, pytest.raises(ViewsError, match="not Shoal's views"):
         client.status()
     with ViewsClient(f"{stranger}/500/oops") as client, pytest.raises(ViewsError, match="answered 500"):
         client.status()
