@@ -220,6 +220,7 @@ class WallPace:
                 self._note_skipped(partition, due)
             step.moved = step.commit = True
             sweep(partition, partition.cursor.sweeping if partition.cursor.sweeping >= 0 else due, self.plan, room)
+            room.left = 0  # of the others with the next transactions: events that come meanwhile wait for one sweep, not for all
         return step
 
     def wants_commands(self, inbox: Inbox) -> bool:

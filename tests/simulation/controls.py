@@ -134,6 +134,7 @@ def _shelved_unproven(on: ExitStack, name: str) -> None:
 
 
 _MISHEARD: Final = {"expire": 0.01, "misheard": 0.1, "join": 0.02, "leave": 0.02}
+_LATE: Final = {"late marker": 0.1, "kill": 0.01, "join": 0.02, "leave": 0.02}
 _COMINGS: Final = {"join": 0.05, "leave": 0.05, "clean": 0.1}
 CONTROLS: Final = (
     Control("offsets committed apart from the outputs", _offsets_apart, ("changes", "twice", "state", "samples", "journal")),
@@ -142,7 +143,7 @@ CONTROLS: Final = (
     Control("fencing off", _no_fencing, ("changes", "twice", "state", "samples", "journal", "links", "live state")),
     Control("message ids lost", breaking.ids_lost, ("state", "counts", "changes", "restored")),
     Control("a journal entry dropped", breaking.entry_dropped, ("journal",)),
-    Control("restore to the last stable offset", _to_the_stable_offset, ("restored", "state", "changes")),
+    Control("restore to the last stable offset", _to_the_stable_offset, ("restored", "state", "changes"), _LATE),
     Control("a sweep's cursor lost", _sweep_forgotten, ("samples", "changes", "state")),
     Control("a held table that is out of date", breaking.held_as_it_was, ("restored", "state", "changes")),
     Control("a held table older than the tombstones", _older_than_the_tombstones, ("restored",), _COMINGS),
