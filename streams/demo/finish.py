@@ -8,12 +8,12 @@ import msgspec
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from models.errors import UNREADABLE
+from streams.admin import unreachable
 from streams.broker.protocol import TP, Reader
 from streams.contracts.control import Tick
 from streams.demo.errors import DemoError
 from streams.live.feeds import ManifestFeed
 from streams.settings import Settings
-from streams.topics import unreachable
 
 _ANSWER_WITHIN = 10.0
 

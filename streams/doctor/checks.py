@@ -10,6 +10,7 @@ from confluent_kafka import KafkaException
 
 from models.definitions import compile_definitions
 from models.errors import ShoalError, SnapshotError
+from streams.admin import ANSWER_WITHIN, admin
 from streams.broker.confluent import KafkaBroker
 from streams.broker.protocol import TP, Message, Reader
 from streams.clock import Clock
@@ -20,7 +21,7 @@ from streams.live.words import moment_words
 from streams.presets import load_definitions, load_taxonomy
 from streams.scoring.library import Library
 from streams.settings import Settings
-from streams.topics import ANSWER_WITHIN, TOPICS, admin, check_topics
+from streams.topics import TOPICS, check_topics
 from streams.views.client import ViewsClient
 from streams.views.errors import ViewsError
 

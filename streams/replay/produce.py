@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from streams.admin import partition_counts
 from streams.contracts.control import Tick
 from streams.errors import BrokerError, SettingsError, TopicError
 from streams.replay.event import RawRecord, ReplayEvent
 from streams.replay.pace import Pace
 from streams.replay.timeline import with_ticks
 from streams.settings import DAY_MS, Settings
-from streams.topics import partition_counts
 
 WATCH_EVERY = 1_000
 """Events between two reports of progress."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]  # not marked as exported
 
+from streams.admin import ANSWER_WITHIN, admin, partition_counts
 from streams.errors import TopicError
 from streams.settings import Settings
-from streams.topics import ANSWER_WITHIN, admin, partition_counts, require_topics
+from streams.topics import require_topics
 
 _COMPACTED = {"cleanup.policy": "compact"}
 _SMALL = {"segment.bytes": str(16 << 20), "min.cleanable.dirty.ratio": "0.2"}

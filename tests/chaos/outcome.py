@@ -13,13 +13,13 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 
 from models.row import ROW
+from streams.admin import partition_counts
 from streams.contracts import journal
 from streams.contracts.keys import MANIFEST, SNAPSHOT
 from streams.errors import ShoalError
 from streams.scoring.changelog import CURSOR_KEY, ROW_PREFIX, unpack_rows
 from streams.scoring.digest import digest
 from streams.settings import Settings
-from streams.topics import partition_counts
 from tests.chaos.contradictions import in_changes, in_samples
 from tests.chaos.line import Expected
 

@@ -11,10 +11,11 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
+from streams.admin import admin, partition_counts
 from streams.embedded import Kind, RunningBroker, start_broker
 from streams.errors import ShoalError
 from streams.settings import Settings
-from streams.topics import TOPICS, admin, create_topics, partition_counts
+from streams.topics import TOPICS, create_topics
 from tests.chaos.line import Line, records
 
 PREFIX = "chaos."

@@ -5,9 +5,10 @@ import time
 import pytest
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType  # type: ignore[attr-defined]
 
+from streams.admin import partition_counts
 from streams.errors import TopicError
 from streams.settings import Settings, load_settings
-from streams.topics import TOPICS, check_topics, create_topics, partition_counts, require_topics
+from streams.topics import TOPICS, check_topics, create_topics, require_topics
 
 
 def settings_for(broker: str, prefix: str, partitions: int = 4) -> Settings:

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from streams.admin import admin
 from streams.broker.confluent import KafkaBroker
 from streams.broker.protocol import TP
 from streams.settings import Settings, load_settings
-from streams.topics import admin, create_topics
+from streams.topics import create_topics
 from streams.views.answers import Status
 from streams.views.app import ViewsApp
 from streams.views.changelog import prepare_topics

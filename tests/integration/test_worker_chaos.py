@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from tests.chaos.line import Twists, shop
 from tests.chaos.outcome import Outcome, differences, faults
 from tests.chaos.points import POINTS
 from tests.chaos.run import chaos, scene_on
-from tests.chaos.schedule import KINDS, Schedule, draw, kinds
+from tests.chaos.schedule import KINDS, Schedule, draw, in_turn, kinds
 from tests.chaos.site import Site, broker, site_of
 from tests.simulation.controls import CONTROLS
 
@@ -128,17 +129,24 @@ def test_both_brokers_and_any_batch_size_give_the_same_bytes(kafka_site: Site, e
 
 
 def test_of_all_kinds_each_is_drawn_in_time() -> None:
-    drawn = [draw(kinds("all"), Random(seed)) for seed in range(300)]
+    points = in_turn(Random(0))
+    drawn = [draw(kinds("all"), Random(seed), points) for seed in range(100)]
     assert {kind for schedule in drawn for kind in schedule.kinds} == set(KINDS)
     assert {len(schedule.kinds) for schedule in drawn} == {1, 2, 3, 4}
-    assert {arms.point for schedule in drawn for arms in schedule.arms if arms.point} == set(POINTS)
+    struck = Counter(arms.point for schedule in drawn for arms in schedule.arms if arms.point and "die" in arms.act)
+    assert set(struck) == set(POINTS)
+    assert max(struck.values()) - min(struck.values()) <= 1, "in turn"
 
 
 def test_a_schedule_is_drawn_from_its_seed() -> None:
     wanted = kinds("scale,kill")
     assert wanted == ("kill", "scale")
-    assert draw(wanted, Random(5)) == draw(wanted, Random(5))
-    drawn = [draw(wanted, Random(seed)) for seed in range(40)]
+
+    def drawn_from(seed: int) -> Schedule:
+        return draw(wanted, Random(seed), in_turn(Random(seed)))
+
+    assert drawn_from(5) == drawn_from(5)
+    drawn = [drawn_from(seed) for seed in range(40)]
     assert {fault.act for schedule in drawn for fault in schedule.faults} == {"kill", "add", "stop"}
     assert {fault.name for schedule in drawn for fault in schedule.faults} == {"learn", *(f"work-{slot}" for slot in range(4))}
     assert all(0.0 < fault.share < 1.0 for schedule in drawn for fault in schedule.faults)

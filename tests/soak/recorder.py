@@ -16,12 +16,12 @@ import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 
+from streams.admin import partition_counts
 from streams.broker.confluent_errors import PASSING
 from streams.contracts.changes import Cause, Source
 from streams.errors import ShoalError
 from streams.scoring.changelog import CURSOR_KEY, PENDING_PREFIX
 from streams.settings import Settings
-from streams.topics import partition_counts
 from tests.oracle.kept import Kept
 
 _AT_ONCE = 20_000

@@ -22,11 +22,11 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # not marked 
     ResourceType,
 )
 
+from streams.admin import admin
 from streams.clock import ScaledClock
 from streams.errors import ShoalError
 from streams.settings import DAY_MS, Settings
 from streams.simulator import Config
-from streams.topics import admin
 from tests.benchmarks.machine import both_compilers
 from tests.chaos.armed import Arms
 from tests.chaos.committed import committed

@@ -9,7 +9,6 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from streams import topics
 from streams.cli.command import with_settings
 from streams.cli.main import app
 from streams.demo.children import environment_of
@@ -133,7 +132,7 @@ def test_with_debug_the_traceback_comes(probe: tuple[typer.Typer, list[Settings]
 
 
 def test_a_missing_broker_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(topics, "ANSWER_WITHIN", 0.3)
+    monkeypatch.setattr("streams.admin.ANSWER_WITHIN", 0.3)
     told = shoal("topics", "check", "-b", "127.0.0.1:1")
     assert told.exit_code == 2
     assert "no Kafka broker answers at 127.0.0.1:1" in told.stderr

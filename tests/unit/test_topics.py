@@ -2,10 +2,10 @@
 
 import pytest
 
-from streams import topics
+from streams.admin import admin
 from streams.errors import BrokerError, SettingsError
 from streams.settings import load_settings
-from streams.topics import TOPICS, admin, check_topics, create_topics
+from streams.topics import TOPICS, check_topics, create_topics
 
 BESIDE_EVENTS = {"events", "commands", "state", "segments", "segment-changes", "samples", "journal", "events.dlq"}
 
@@ -49,7 +49,7 @@ def test_a_changelog_is_cleaned_early_so_that_a_restore_reads_little() -> None:
 def test_a_missing_broker_is_a_sentence_with_its_address(
     ask: object, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(topics, "ANSWER_WITHIN", 0.3)
+    monkeypatch.setattr("streams.admin.ANSWER_WITHIN", 0.3)
     assert callable(ask)
     with pytest.raises(BrokerError, match=r"no Kafka broker answers at 127\.0\.0\.1:1 .*`shoal broker start`"):
         ask(load_settings(bootstrap_servers="127.0.0.1:1"))

@@ -9,7 +9,7 @@ import pytest
 
 from streams.broker.protocol import Connection
 from streams.scoring.transaction import Transaction
-from streams.settings import Settings
+from streams.settings import load_settings
 
 _TIMEOUT_S = 10.0
 
@@ -48,7 +48,7 @@ class _Broker:
 def _transaction() -> tuple[Transaction, _Broker]:
     clock = _Clock()
     broker = _Broker(clock)
-    transaction = Transaction(clock, Settings(transaction_timeout_ms=int(_TIMEOUT_S * 1000)))
+    transaction = Transaction(clock, load_settings(transaction_timeout_ms=int(_TIMEOUT_S * 1000)))
     transaction.belongs_to(cast("Connection", broker))
     return transaction, broker
 
