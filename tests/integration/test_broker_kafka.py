@@ -60,6 +60,20 @@ class TestKafka(BrokerConformance):
         drive(lambda: len(worker.records) == 200, worker)
         assert [record.offset() for record in worker.records] == list(range(200))
 
+    def test_a_record_does_not_wait_behind_all_that_another_partition_holds(self, site: KafkaSite, team: Team) -> None:
+        topic, many = site.topic(2), 150_000
+        writer = team.writer()
+        writer.begin()
+        for number in range(many):
+            writer.produce(topic, 0, b"%d" % number, b"x" * 250)
+        writer.commit()
+        worker = team.alone(topic, 2)
+        worker.next(500)
+        time.sleep(1.0)  # as much is fetched as ever is
+        site.append(TP(topic, 1), b"k", b"v")
+        drive(lambda: any(record.partition() for record in worker.records[-1_000:]), worker)
+        assert 500 < len(worker.records) < many / 3
+
 
 def filled(site: KafkaSite, team: Team) -> tuple[str, Worker]:
     """A topic of 200 records, and a worker alone with it."""

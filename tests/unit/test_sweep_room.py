@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
 
+from streams.broker.memory import MemoryBroker
+from streams.broker.memory_cluster import MemoryCluster
 from streams.scoring.digest import digest, entries_of
+from streams.scoring.library import Library
+from streams.scoring.pace import Inbox, WallPace
 from streams.scoring.sweep import room_of, sweep
 from streams.settings import DAY_MS
 from streams.simulator import Config, generate_events
@@ -45,5 +49,36 @@ def test_together_they_write_no_more_than_one_may() -> None:
             stand.commit()
         transactions += 1
     assert transactions > 3
+    for stand in together:
+        assert digest(entries_of([stand.partition])) == digest(entries_of([alone.partition]))
+
+
+@dataclass
+class _Noon:
+    """A clock at which the sweep is due."""
+
+    def monotonic(self) -> float:
+        return 0.0
+
+    def now_ms(self) -> int:
+        return AT
+
+
+def test_under_a_clock_one_of_them_sweeps_at_a_time() -> None:
+    together, alone = stands(3, 20_000), stands(1, 20_000)[0]
+    assert alone.sweep(AT)
+    alone.commit()
+    cluster = MemoryCluster()
+    cluster.create_topic("models", 1)
+    library = Library(MemoryBroker(cluster).reader("library"), "models")
+    pace = WallPace(library, replace(together[0].plan, period=DAY_MS), _Noon(), lambda: together[0].partition.cursor.definitions)
+    swept = []
+    for _ in together:
+        room = room_of(together[0].plan)
+        assert [pace.advance(stand.partition, Inbox(), 10, room).commit for stand in together].count(True) == 1
+        for stand in together:
+            stand.commit()
+        swept.append(sum(stand.partition.cursor.swept == AT for stand in together))
+    assert swept == [1, 2, 3]
     for stand in together:
         assert digest(entries_of([stand.partition])) == digest(entries_of([alone.partition]))
