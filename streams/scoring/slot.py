@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from streams.broker.protocol import TP, Connection, Message
@@ -59,3 +60,16 @@ class Slot:
             elif len(queue) > batch * _INBOX_BATCHES and not wanted:
                 connection.pause([tp])
                 self.paused.add(tp)
+
+
+def sort(messages: Sequence[Message], slots: Mapping[int, Slot], events: str) -> None:
+    """Puts records into the inboxes of their partitions; drops those of partitions that are not held. events: that topic."""
+    number, topic, queue = -1, "", None
+    for message in messages:
+        p, t = message.partition(), message.topic()
+        if p != number or t != topic:
+            number, topic = p, t
+            slot = slots.get(p)
+            queue = None if slot is None else slot.inbox.events if t == events else slot.inbox.commands
+        if queue is not None:
+            queue.append(message)

@@ -8,17 +8,18 @@ from collections.abc import Callable, Collection, Sequence
 from models.definitions import Program
 from models.errors import ShoalError
 from models.taxonomy import Taxonomy
-from streams.broker.protocol import TP, Broker, Connection, Message
+from streams.broker.protocol import TP, Broker, Connection
 from streams.clock import Clock
-from streams.errors import Aborted, BrokerError, Fenced, Unknown
+from streams.errors import Aborted, Fenced, Unknown
 from streams.metrics import Metrics
 from streams.scoring.decode import Decode
+from streams.scoring.lag import Lag
 from streams.scoring.library import Library
 from streams.scoring.meter import Meter, arrived
 from streams.scoring.pace import Pace, TicksPace, WallPace
 from streams.scoring.partition import Partition
 from streams.scoring.poison import blamed, set_aside
-from streams.scoring.slot import Slot
+from streams.scoring.slot import Slot, sort
 from streams.scoring.sweep import plan_of, room_of
 from streams.scoring.takeover import Takeover
 from streams.scoring.topics import Topics, topics_of
@@ -31,8 +32,6 @@ _POLL_SECONDS = 0.005
 _LIBRARY_SECONDS = 0.05
 _WAIT_SECONDS = 0.02
 """How long a worker that waits for a manifest listens for it at a time; it is heard at once when it comes."""
-_LAG_SECONDS = 5.0
-"""How often each input is asked how far it reaches, one at a time: four in a row took 10 ms."""
 
 
 class Worker:
@@ -65,7 +64,7 @@ class Worker:
         self._takeover = Takeover(restoring, clock, self.topics, group, self.library, program)
         self.slots: dict[int, Slot] = {}
         self._transaction = Transaction(clock, settings)
-        self._lag_at, self._lag_turn = 0.0, 0
+        self._lag = Lag(self._meter)
         self._busy = False
         self._commit_now = False
         self._refreshed_at = 0.0
@@ -133,7 +132,7 @@ class Worker:
         limit = min(self._settings.batch, self._transaction.rows_at_most)
         messages = self.connection.poll(limit, 0.0 if self._waiting or self._backlog() else _POLL_SECONDS)
         self._busy = len(messages) >= limit
-        self._sort(messages)
+        sort(messages, self.slots, self.topics.events)
         restorer = self._takeover.restorer
         if restorer.busy:
             for partition in restorer.step(_POLL_SECONDS):
@@ -145,19 +144,6 @@ class Worker:
 
     def _backlog(self) -> bool:
         return any(slot.running and slot.inbox.events and not self._waiting for slot in self.slots.values())
-
-    def _sort(self, messages: Sequence[Message]) -> None:
-        """Puts records into the inboxes of their partitions."""
-        events, slots = self.topics.events, self.slots
-        number, topic, queue = -1, "", None
-        for message in messages:
-            p, t = message.partition(), message.topic()
-            if p != number or t != topic:
-                number, topic = p, t
-                slot = slots.get(p)
-                queue = None if slot is None else slot.inbox.events if t == events else slot.inbox.commands
-            if queue is not None:
-                queue.append(message)
 
     def _advance(self, limit: int) -> None:
         self._waiting = False
@@ -224,23 +210,7 @@ class Worker:
                 partition.forget()
             self._meter.committed(self._clock.now_ms(), [slot.partition for slot in self.slots.values()], self.library)
         now = self._transaction.committed_at = self._clock.monotonic()
-        if now - self._lag_at > _LAG_SECONDS / max(1, len(self.slots)):
-            self._lag_at = now
-            self._look_at_lag()
-
-    def _look_at_lag(self) -> None:
-        """Asks the broker how far one input reaches, the next one next time; while it is away the lag stays what it was."""
-        running = [slot.partition for slot in self.slots.values() if slot.running]
-        if not running:
-            return
-        self._lag_turn += 1
-        partition = running[self._lag_turn % len(running)]
-        try:
-            _, end = self.connection.watermarks(partition.events_tp)
-        except BrokerError as error:
-            log.debug("the lag of partition %d is unknown: %s", partition.number, error)
-            return
-        self._meter.lag(partition.number, end - partition.events_at)
+        self._lag.look(now, self.connection, [slot.partition for slot in self.slots.values() if slot.running])
 
     def _rewind(self, gone: Collection[int] = ()) -> None:
         """Gives the transaction up: state as at the last commit, and its input again, but for partitions that go."""
