@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 
 from streams.broker.protocol import TP, Connection, Headers, Record
 from streams.clock import Clock
 from streams.settings import Settings
+
+log = logging.getLogger(__name__)
 
 _MOST_ROWS = 50_000
 """Rows changed in a transaction after which it is committed whatever the time: bounds the before-images kept."""
@@ -79,9 +82,11 @@ class Transaction:
     def _ended(self) -> None:
         """The next may be as large as the time of this one shows."""
         self._open = False
-        share = (self._clock.monotonic() - self._began_at) / self._longest_open
+        took = self._clock.monotonic() - self._began_at
+        share = took / self._longest_open
         if share > _SHARE:
             self.rows_at_most = max(_FEWEST_ROWS, min(self.rows_at_most, self._rows) // 2)
+            log.info("a transaction of %d rows was open for %.1f s: the next ends at %d", self._rows, took, self.rows_at_most)
         elif share < _SHARE / 2:
             self.rows_at_most = min(_MOST_ROWS, self.rows_at_most * 2)
         self._rows = 0
