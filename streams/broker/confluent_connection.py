@@ -12,12 +12,13 @@ from streams.broker import confluent_options
 from streams.broker.confluent_errors import LastError, bad_options, insist, kafka_error, passes, translated
 from streams.broker.confluent_intake import Intake
 from streams.broker.confluent_producer import TransactionalProducer
-from streams.broker.confluent_reading import ANSWER_S, Watermarks
+from streams.broker.confluent_reading import Watermarks
 from streams.broker.protocol import TP, Message, Ownership
 from streams.errors import Aborted
 from streams.settings import Settings
 
 _GRACE_S: Final = 10.0
+_TOLD_S: Final = 1.0
 # librdkafka's serialised group metadata: this, the generation as a native int32, then strings ended by NUL.
 _METADATA: Final = b"CGMDv2:"
 
@@ -66,13 +67,16 @@ class KafkaConnection:
         return cast("list[Message]", self._intake.poll(limit, timeout))
 
     def committed(self, partitions: Sequence[TP]) -> dict[TP, int]:
-        """The group's next offsets, stable ones only (waits for open transactions); -1 where none."""
+        """The group's next offsets, -1 where none. Raises BrokerError if the broker does not tell them within a second or two.
+
+        So it is while an open transaction holds them.
+        """
         asked, doing = (
             [TopicPartition(*tp) for tp in partitions],
             f"asking for the committed offsets of {len(partitions)} partitions",
         )
         try:
-            found = insist(lambda: self._consumer.committed(asked, ANSWER_S), doing, self._last, self._patience_s, passes)
+            found = insist(lambda: self._consumer.committed(asked, _TOLD_S), doing, self._last, _TOLD_S, passes)
         except KafkaException as raised:
             raise translated(kafka_error(raised), f"{self._name}: {doing}") from raised
         offsets = {}

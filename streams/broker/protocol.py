@@ -69,7 +69,8 @@ class Connection(Protocol):
         """The next record is the one at `offset`. The partition must be assigned; it may be paused."""
 
     def committed(self, partitions: Sequence[TP]) -> dict[TP, int]:
-        """The group's next offsets, stable ones only (waits for open transactions); -1 where none."""
+        """The group's next offsets, -1 where none. Raises BrokerError if they are not told in a moment, as while an open
+        transaction holds them: ask again."""
 
     def watermarks(self, partition: TP) -> tuple[int, int]:
         """First offset kept and the high watermark, asked of the broker, never cached."""

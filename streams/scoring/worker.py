@@ -61,7 +61,8 @@ class Worker:
             else WallPace(self.library, self._plan, clock, lambda: program.hash)
         )
         restoring, group = broker.reader(f"{self._transactional_id}-restore"), settings.group_name()
-        self._takeover = Takeover(restoring, clock, self.topics, group, self.library, program)
+        longest = settings.transaction_timeout_ms / 1000
+        self._takeover = Takeover(restoring, clock, self.topics, group, self.library, program, longest)
         self.slots: dict[int, Slot] = {}
         self._transaction = Transaction(clock, settings)
         self._lag = Lag(self._meter)
@@ -133,11 +134,10 @@ class Worker:
         messages = self.connection.poll(limit, 0.0 if self._waiting or self._backlog() else _POLL_SECONDS)
         self._busy = len(messages) >= limit
         sort(messages, self.slots, self.topics.events)
-        restorer = self._takeover.restorer
-        if restorer.busy:
-            for partition in restorer.step(_POLL_SECONDS):
+        if self._takeover.busy:
+            for partition in self._takeover.step(_POLL_SECONDS):
                 self._start(partition)
-            self._meter.restoring(restorer.progress())
+            self._meter.restoring(self._takeover.restorer.progress())
         self._advance(limit)
         self._throttle()
         self._commit_if_due()

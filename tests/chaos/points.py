@@ -41,12 +41,13 @@ class Point:
     counts: Always = _always
 
 
+BEGUN: Final = "partition begun"
 GIVING_UP: Final = "giving up"
 POINTS: Final[Mapping[str, Point]] = {
     "partitions assigned": Point(Worker, "assigned", True, 1),
     "restoring": Point(Restorer, "step", True, 2, _restoring),
     "restored": Point(Worker, "_start", False, 2),
-    "partition begun": Point(Partition, "begin", True, 2),
+    BEGUN: Point(Partition, "begin", True, 2),
     "polled": Point(KafkaConnection, "poll", True, 20, _some),
     "transaction begun": Point(TransactionalProducer, "begin", True, 20),
     "applied": Point(Partition, "apply", True, 60),

@@ -11,7 +11,7 @@ from streams.errors import ShoalError
 from tests.chaos.armed import Act as Strike
 from tests.chaos.armed import Arms
 from tests.chaos.crew import LEARNER
-from tests.chaos.points import GIVING_UP, POINTS
+from tests.chaos.points import BEGUN, GIVING_UP, POINTS
 
 Kind = Literal[
     "kill", "scale", "freeze", "point", "stall", "clock", "learner", "models",
@@ -163,4 +163,6 @@ def draw(wanted: tuple[Kind, ...], rng: Random, points: Iterator[str]) -> Schedu
     for kind in chosen:
         how[kind]()
     faults = sorted(drawn.faults, key=lambda fault: fault.share)
-    return Schedule(drawn.workers, tuple(faults), tuple(drawn.arms), chosen)
+    # A partition begins once: in the first life, or never.
+    arms = sorted(drawn.arms, key=lambda one: one.point != BEGUN)
+    return Schedule(drawn.workers, tuple(faults), tuple(arms), chosen)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from itertools import pairwise
+from typing import ClassVar
 
 import pytest
 
 from streams.broker.memory import MemoryBroker
 from streams.broker.memory_connection import MemoryConnection
+from streams.broker.memory_log import MemoryMessage
 from streams.broker.protocol import TP, Broker
 from streams.errors import BrokerError, RestoreError
 from tests.chaos.breaking import positions_unsaid
@@ -53,12 +56,14 @@ class Mute(MemoryConnection):
 class MuteLinks(MemoryBroker):
     """Makes such links."""
 
+    link: type[MemoryConnection] = Mute
+
     def __init__(self, broker: Broker) -> None:
         assert isinstance(broker, MemoryBroker)
         super().__init__(broker._cluster)
 
     def connection(self, group: str, transactional_id: str) -> MemoryConnection:
-        return Mute(self._cluster, group, transactional_id)
+        return self.link(self._cluster, group, transactional_id)
 
 
 def test_a_worker_goes_on_where_its_state_stands_if_the_broker_does_not_tell(line: Line, reference: Twin) -> None:
@@ -67,6 +72,40 @@ def test_a_worker_goes_on_where_its_state_stands_if_the_broker_does_not_tell(lin
     twin.start(0)
     twin.run()
     assert_equal(twin, reference)
+
+
+class Hesitant(MemoryConnection):
+    """A link to a broker that tells offsets when it is asked for the tenth time."""
+
+    log: ClassVar[list[str]] = []
+
+    def committed(self, partitions: Sequence[TP]) -> dict[TP, int]:
+        if self.log.count("refused") < 9:
+            self.log.append("refused")
+            raise BrokerError(f"the broker does not tell the offsets of {len(partitions)} partitions yet")
+        return super().committed(partitions)
+
+    def poll(self, limit: int, timeout: float) -> Sequence[MemoryMessage]:
+        self.log.append("polled")
+        return super().poll(limit, timeout)
+
+
+class HesitantLinks(MuteLinks):
+    """Makes such links."""
+
+    link = Hesitant
+
+
+def test_a_worker_polls_while_it_waits_for_offsets(line: Line, reference: Twin, caplog: pytest.LogCaptureFixture) -> None:
+    Hesitant.log.clear()
+    twin = half_way(line)
+    twin.wrap = HesitantLinks
+    twin.start(0)
+    twin.run()
+    assert_equal(twin, reference)
+    assert Hesitant.log.count("refused") == 9
+    assert ("refused", "refused") not in pairwise(Hesitant.log), "a member that does not poll is sent away"
+    assert "the state alone says" not in caplog.text
 
 
 def test_a_partition_whose_state_does_not_say_where_it_stands_and_has_no_offset_is_refused(line: Line) -> None:
