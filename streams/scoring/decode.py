@@ -11,7 +11,7 @@ from typing import cast
 
 import numpy as np
 
-from models.kernel.tables import F8, I8, U1, U8
+from models.kernel.tables import I8, U1, Events
 from models.taxonomy import Taxonomy
 from streams.broker.protocol import Message
 from streams.scoring.events import CALLS
@@ -23,24 +23,24 @@ from streams.scoring.vocabulary import vocabulary
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """The good ones of a run, as columns (see `models.kernel.tables.Events`), and the bad ones.
+    """The good ones of a run, as columns, and the bad ones.
 
-    places: of the good ones in the run. keys: customer ids. times: ms, not yet clamped. unknown: event names not in the taxonomy.
+    places: of the good ones in the run. keys: customer ids. Times are not yet clamped. unknown: event names not in the taxonomy.
     """
 
     places: I8
     keys: list[bytes]
-    times: I8
-    local: I8
-    behaviour: U1
-    revenue: F8
-    discount: F8
-    category: U1
-    channel: U1
-    coupon: U1
-    message: U8
+    columns: Columns
     bad: tuple[Bad, ...]
     unknown: tuple[str, ...]
+
+    def events(self, rows: I8, part: slice) -> Events:
+        """A part of the good ones as the kernel takes them, of customers in these rows."""
+        c = self.columns
+        return Events(
+            rows, c.times[part], c.local[part], c.behaviour[part], c.revenue[part], c.discount[part], c.category[part],
+            c.channel[part], c.coupon[part], c.message[part],
+        )  # fmt: skip
 
 
 class Decode:
@@ -75,10 +75,7 @@ class Decode:
         if bad:
             places = np.flatnonzero(c.status != LEFT)
             known, c = [known[place] for place in places.tolist()], Columns._make(column[places] for column in c)
-        return Decoded(
-            places, known, c.times, c.local, c.behaviour, c.revenue, c.discount, c.category, c.channel, c.coupon, c.message,
-            tuple(bad), tuple(unknown),
-        )  # fmt: skip
+        return Decoded(places, known, c, tuple(bad), tuple(unknown))
 
 
 def _joined(texts: list[bytes | None]) -> tuple[U1, I8]:

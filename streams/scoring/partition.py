@@ -18,7 +18,7 @@ from models.engine import Decisions, Engine
 from models.features import COUNT
 from models.kernel.decide import FLAP
 from models.kernel.run import APPLIED, DUPLICATE, LATE
-from models.kernel.tables import F8, I8, Events
+from models.kernel.tables import F8, I8
 from models.pending import Block
 from models.taxonomy import Taxonomy
 from streams.broker.protocol import TP, Headers, Message, Record
@@ -105,7 +105,7 @@ class Partition:
         decoded = self._decode.run(run)
         for bad in decoded.bad:
             self.bury(run[bad.place], bad)
-        times, start = decoded.times, 0
+        times, start = decoded.columns.times, 0
         if clock is not None and len(times):
             ahead = np.flatnonzero(times > clock + self._tolerance)
             times[ahead] = clock
@@ -124,17 +124,13 @@ class Partition:
         """Applies the good events from `start` to `stop`."""
         if start >= stop:
             return
-        d, part = decoded, slice(start, stop)
-        rows = self.engine.table.locate(d.keys[part])
-        events = Events(
-            rows, d.times[part], d.local[part], d.behaviour[part], d.revenue[part], d.discount[part], d.category[part],
-            d.channel[part], d.coupon[part], d.message[part],
-        )  # fmt: skip
+        part = slice(start, stop)
+        events = decoded.events(self.engine.table.locate(decoded.keys[part]), part)
         outcome = np.empty(stop - start, np.uint8)
         trigger = Trigger("event", self.topics.events, self.number)
         for decisions in self.engine.apply(events, outcome):
             if len(decisions):
-                places = d.places[start + decisions.what[:, 0]].tolist()
+                places = decoded.places[start + decisions.what[:, 0]].tolist()
                 self.publish(decisions, trigger, np.array([run[place].offset() for place in places]))
         tally = np.bincount(outcome, minlength=3)
         self.counts.applied += int(tally[APPLIED] + tally[LATE])

@@ -103,9 +103,9 @@ def _one_exactly(message: MemoryMessage) -> tuple[object, ...]:
 
 
 def _shape(decoded: Decoded) -> tuple[object, ...]:
+    c = decoded.columns
     columns = (
-        decoded.places, decoded.times, decoded.local, decoded.behaviour, decoded.revenue, decoded.discount, decoded.category,
-        decoded.channel, decoded.coupon, decoded.message,
+        decoded.places, c.times, c.local, c.behaviour, c.revenue, c.discount, c.category, c.channel, c.coupon, c.message,
     )  # fmt: skip
     return *(column.tobytes() for column in columns), decoded.keys, decoded.bad, sorted(decoded.unknown)
 

@@ -143,10 +143,8 @@ def _seen(decoded: Decoded, place: int) -> tuple[object, ...]:
         if bad.place == place:
             return bad.kind, bad.reason
     at = decoded.places.tolist().index(place)
-    columns = (
-        decoded.times, decoded.local, decoded.behaviour, decoded.revenue, decoded.discount, decoded.category, decoded.channel,
-        decoded.coupon, decoded.message,
-    )  # fmt: skip
+    c = decoded.columns
+    columns = (c.times, c.local, c.behaviour, c.revenue, c.discount, c.category, c.channel, c.coupon, c.message)
     return decoded.keys[at], *(column[at].item() for column in columns)
 
 
@@ -178,14 +176,14 @@ def test_what_is_taken_is_within_bounds(pair: Pair) -> None:
         return
     assert 0 < len(decoded.keys[0]) <= 256
     assert decoded.keys[0] == pair[0]
-    assert 0 <= decoded.times[0] < 7_258_118_400_000
-    assert abs(decoded.local[0]) < 86_400_000
-    assert decoded.behaviour[0] < 16
-    assert decoded.category[0] < CATEGORY_SLOTS or decoded.category[0] == 255
-    assert decoded.channel[0] < 8 or decoded.channel[0] == 255
-    for amount in (decoded.revenue[0], decoded.discount[0]):
+    assert 0 <= decoded.columns.times[0] < 7_258_118_400_000
+    assert abs(decoded.columns.local[0]) < 86_400_000
+    assert decoded.columns.behaviour[0] < 16
+    assert decoded.columns.category[0] < CATEGORY_SLOTS or decoded.columns.category[0] == 255
+    assert decoded.columns.channel[0] < 8 or decoded.columns.channel[0] == 255
+    for amount in (decoded.columns.revenue[0], decoded.columns.discount[0]):
         assert 0.0 <= amount <= 1e7
-    assert decoded.coupon[0] in (0, 1)
+    assert decoded.columns.coupon[0] in (0, 1)
 
 
 def _exactly(pair: Pair) -> Decoded:

@@ -242,9 +242,10 @@ def decoded(records: Sequence[ReplayEvent]) -> list[Event]:
     """Events as the decoder reads them."""
     d = Decode(load_taxonomy("retail"), max_bytes=32_768, max_amount=1e7).run([Read(record) for record in records])  # type: ignore[misc]
     assert not d.bad
+    c = d.columns
     columns = zip(
-        d.keys, d.times.tolist(), d.local.tolist(), d.behaviour.tolist(), d.revenue.tolist(), d.discount.tolist(),
-        d.category.tolist(), d.channel.tolist(), d.coupon.tolist(), d.message.tolist(), strict=True,
+        d.keys, c.times.tolist(), c.local.tolist(), c.behaviour.tolist(), c.revenue.tolist(), c.discount.tolist(),
+        c.category.tolist(), c.channel.tolist(), c.coupon.tolist(), c.message.tolist(), strict=True,
     )  # fmt: skip
     return [
         Event(

@@ -52,9 +52,10 @@ def decoded(pairs: Iterable[Pair]) -> list[Event | str]:
     """What the decoder makes of each: an event in the oracle's words, or the kind of fault."""
     d = decode().run([MemoryMessage(TP("events", 0), n, key, value, None, 0) for n, (key, value) in enumerate(pairs)])
     found: dict[int, Event | str] = {bad.place: bad.kind for bad in d.bad}
+    c = d.columns
     columns = zip(
-        d.places.tolist(), d.keys, d.times.tolist(), d.local.tolist(), d.behaviour.tolist(), d.revenue.tolist(),
-        d.discount.tolist(), d.category.tolist(), d.channel.tolist(), d.coupon.tolist(), d.message.tolist(), strict=True,
+        d.places.tolist(), d.keys, c.times.tolist(), c.local.tolist(), c.behaviour.tolist(), c.revenue.tolist(),
+        c.discount.tolist(), c.category.tolist(), c.channel.tolist(), c.coupon.tolist(), c.message.tolist(), strict=True,
     )  # fmt: skip
     for place, key, at, local, behaviour, revenue, discount, category, channel, coupon, message in columns:
         found[place] = Event(

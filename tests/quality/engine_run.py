@@ -16,7 +16,6 @@ from models.check import decode_manifest, decode_snapshot
 from models.definitions import compile_definitions
 from models.engine import Engine
 from models.evaluation import pool
-from models.kernel.tables import Events
 from models.learning.batch import F8, Batch, Mask, Matured, Record, gather
 from models.learning.config import DAY_MS, LearnerConfig
 from models.learning.learner import Learner, Progress
@@ -139,11 +138,8 @@ def _apply(engine: Engine, decode: Decode, events: Sequence[ReplayEvent]) -> Non
     for start in range(0, len(events), 2_000):
         run = decode.run([Read(event) for event in events[start : start + 2_000]])  # type: ignore[misc]
         assert not run.bad, run.bad[0]
-        columns = Events(
-            engine.table.locate(run.keys), run.times, run.local, run.behaviour, run.revenue, run.discount, run.category,
-            run.channel, run.coupon, run.message,
-        )  # fmt: skip
-        for _ in engine.apply(columns, np.empty(len(run.times), np.uint8)):
+        columns = run.events(engine.table.locate(run.keys), slice(None))
+        for _ in engine.apply(columns, np.empty(len(run.keys), np.uint8)):
             pass
         engine.forget()
 

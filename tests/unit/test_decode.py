@@ -43,16 +43,18 @@ def test_an_order_becomes_a_line_of_columns() -> None:
     properties = {"revenue": 12.5, "discount": 2.0, "coupon": "SAVE", "category": taxonomy().categories[0]}
     decoded = run((b"ada", event(messageId="m1", properties=properties, context={"device": {"type": "mobile"}})))
     assert (decoded.bad, decoded.unknown, decoded.keys) == ((), (), [b"ada"])
-    columns = (decoded.times, decoded.local, decoded.revenue, decoded.discount, decoded.coupon, decoded.category)
+    c = decoded.columns
+    columns = (c.times, c.local, c.revenue, c.discount, c.coupon, c.category)
     assert [column[0].item() for column in columns] == [AT, 0, 12.5, 2.0, 1, 0]
-    assert BEHAVIOURS[decoded.behaviour[0]] == "order"
-    assert decoded.channel[0] != 255
-    assert decoded.message[0] == stable_hash(b"m1")
+    assert BEHAVIOURS[decoded.columns.behaviour[0]] == "order"
+    assert decoded.columns.channel[0] != 255
+    assert decoded.columns.message[0] == stable_hash(b"m1")
 
 
 def test_what_is_not_there_is_none() -> None:
     decoded = run((b"ada", event()))
-    columns = (decoded.revenue, decoded.discount, decoded.coupon, decoded.category, decoded.channel, decoded.message)
+    c = decoded.columns
+    columns = (c.revenue, c.discount, c.coupon, c.category, c.channel, c.message)
     assert [column[0].item() for column in columns] == [0.0, 0.0, 0, 255, 255, 0]
 
 
@@ -62,18 +64,18 @@ def test_money_counts_with_orders_and_refunds_only() -> None:
         (b"ada", event(event="Order Refunded", properties={"revenue": 4})),
         (b"ada", event(event="Product Viewed", properties={"revenue": 5})),
     )
-    assert decoded.revenue.tolist() == [3.0, 4.0, 0.0]
+    assert decoded.columns.revenue.tolist() == [3.0, 4.0, 0.0]
 
 
 def test_unknown_names_count_as_something_else_and_are_reported() -> None:
     decoded = run((b"ada", event(event="Moon Landed")), (b"ada", event(event="")), (b"ada", event()))
     assert decoded.unknown == ("Moon Landed", "track")
-    assert [BEHAVIOURS[b] for b in decoded.behaviour.tolist()] == ["other", "other", "order"]
+    assert [BEHAVIOURS[b] for b in decoded.columns.behaviour.tolist()] == ["other", "other", "order"]
 
 
 def test_a_category_that_the_taxonomy_does_not_know_has_the_last_slot() -> None:
     decoded = run((b"ada", event(properties={"category": "antimatter"})), (b"ada", event(properties={})))
-    assert decoded.category.tolist() == [15, 255]
+    assert decoded.columns.category.tolist() == [15, 255]
 
 
 def test_the_campaign_says_more_than_the_device() -> None:
@@ -82,7 +84,7 @@ def test_the_campaign_says_more_than_the_device() -> None:
         (b"ada", event(context=both)),
         (b"ada", event(context={"campaign": {"medium": "carrier pigeon"}, "device": {"type": "mobile"}})),
         (b"ada", event(context={})),
-    ).channel.tolist()
+    ).columns.channel.tolist()
     assert by_mail == taxonomy().channel_codes["email"]
     assert by_device == taxonomy().channel_codes["mobile"]
     assert neither == 255
@@ -101,7 +103,7 @@ def test_the_campaign_says_more_than_the_device() -> None:
 )
 def test_times_of_every_usual_spelling(text: str, at: int, local: int) -> None:
     decoded = run((b"ada", event(timestamp=text)))
-    assert (decoded.times.tolist(), decoded.local.tolist()) == ([at], [local])
+    assert (decoded.columns.times.tolist(), decoded.columns.local.tolist()) == ([at], [local])
 
 
 @pytest.mark.parametrize(

@@ -181,7 +181,7 @@ def test_the_event_in_getting_started_is_one_that_a_worker_takes() -> None:
     decoded = decode.run([Shown()])  # type: ignore[list-item]  # a key and a value are all it asks for
     assert decoded.bad == ()
     assert decoded.unknown == ()
-    assert decoded.revenue.tolist() == [50.0]
+    assert decoded.columns.revenue.tolist() == [50.0]
 
 
 def test_the_settings_in_getting_started_can_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

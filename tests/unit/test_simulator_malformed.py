@@ -66,7 +66,7 @@ def test_the_decoder_takes_what_the_simulator_and_the_real_customers_send() -> N
     for events in (list(simulated), list(online_retail())):
         decoded = decode().run([Record(event) for event in events])
         assert (len(decoded.places), decoded.bad, decoded.unknown) == (len(events), (), ())
-        assert decoded.times.tolist() == [event.at for event in events]
+        assert decoded.columns.times.tolist() == [event.at for event in events]
 
 
 def test_mixed_in_they_change_neither_the_events_nor_their_order() -> None:
