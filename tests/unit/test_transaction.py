@@ -55,7 +55,7 @@ def _transaction() -> tuple[Transaction, _Broker]:
 
 def test_of_a_slow_broker_it_holds_half_as_many_rows_each_time() -> None:
     transaction, broker = _transaction()
-    broker.seconds = 0.3 * _TIMEOUT_S
+    broker.seconds = 0.6 * _TIMEOUT_S
     sizes = []
     for _ in range(3):
         transaction.is_due(8_000, behind=True)
@@ -72,7 +72,7 @@ def test_one_that_was_given_up_late_makes_the_next_smaller(end: str) -> None:
     transaction, broker = _transaction()
     transaction.begin()
     transaction.is_due(8_000, behind=True)
-    broker.clock.seconds += 0.3 * _TIMEOUT_S
+    broker.clock.seconds += 0.6 * _TIMEOUT_S
     getattr(transaction, end)()
     assert transaction.rows_at_most == 4_000
 
@@ -89,13 +89,13 @@ def test_one_that_was_given_up_at_once_says_nothing_of_the_broker() -> None:
 def test_a_broker_that_is_fast_again_is_trusted_again_and_no_further_than_at_first() -> None:
     transaction, broker = _transaction()
     most = transaction.rows_at_most
-    broker.seconds = 0.3 * _TIMEOUT_S
+    broker.seconds = 0.6 * _TIMEOUT_S
     for _ in range(30):
         transaction.is_due(1_000, behind=True)
         transaction.commit({})
     fewest = transaction.rows_at_most
     assert 0 < fewest < 1_000
-    broker.seconds = 0.2 * _TIMEOUT_S
+    broker.seconds = 0.4 * _TIMEOUT_S
     transaction.commit({})
     assert transaction.rows_at_most == fewest
     broker.seconds = 0.01 * _TIMEOUT_S
