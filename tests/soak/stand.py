@@ -40,13 +40,16 @@ DAY_S: Final = 20.0
 """A day of the clock, in seconds: a sweep, and what the learner makes of a day, are as often."""
 PARTITIONS = 4
 WORKERS: Final = ("work-0", "work-1")
-_DISK_MB = 10_000
+_DISK_MB = 14_000
 _SEGMENT = 64 << 20
 _FORGETFUL: Final[Mapping[str, str]] = MappingProxyType(
     {"log.segment.bytes": str(_SEGMENT), "log.retention.check.interval.ms": "5000"}
 )
-_KEPT: Final = {"events": 8 * _SEGMENT, "segment-changes": 4 * _SEGMENT, "samples": 4 * _SEGMENT}
-"""Bytes of a partition, of topics that would fill the disk."""
+_KEPT: Final = {"events": 24 * _SEGMENT, "segment-changes": 4 * _SEGMENT, "samples": 4 * _SEGMENT}
+"""Bytes of a partition, of topics that would fill the disk. Of events as many as come in half an hour: what is deleted before
+it is read ends a worker, and after a broker's death workers are behind by minutes."""
+_LONGEST_POLL_MS: Final = 10_000
+"""For so long a group waits for members that died with the broker."""
 _TRIED = 1_500_000
 _TRIED_CUSTOMERS = 200_000
 _TRIED_FROM, _TRIED_TO = 0.1, 0.9
@@ -111,7 +114,8 @@ def stand() -> Iterator[tuple[Site, Ground]]:
 
 def prepared(site: Site, harmed: Ground) -> Stand:
     """Empty topics, and a clock that begins in a moment."""
-    settings = site.settings(partitions=PARTITIONS, clock="wall", horizon_days=6, sample_every_days=3)
+    kafka = {"max.poll.interval.ms": str(_LONGEST_POLL_MS)}
+    settings = site.settings(partitions=PARTITIONS, clock="wall", horizon_days=6, sample_every_days=3, kafka=kafka)
     begin(settings)
     client = admin(settings)  # it must live until it has answered
     futures = client.incremental_alter_configs(
