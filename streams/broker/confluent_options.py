@@ -92,7 +92,7 @@ def reading(settings: Settings, client: str, isolation: Literal["read_committed"
         # The default, 1 s, stalls a reader that is faster than its queue.
         "fetch.queue.backoff.ms": 5,
         "check.crcs": False,
-        # What is fetched ahead of one partition is what a record of another waits behind: a sixth of a second's work.
+        # What is fetched ahead of one partition is what a record of another waits behind.
         "queued.min.messages": 20_000,
         "queued.max.messages.kbytes": 16_384,
     }

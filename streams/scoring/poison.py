@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from streams.errors import PoisonError
 from streams.scoring.exact import Bad
 from streams.scoring.partition import Partition
+from streams.scoring.slot import Slot
+from streams.settings import Settings
 
 log = logging.getLogger(__name__)
 
 
-def blamed(partition: Partition, error: Exception, quarantine: bool) -> int:
+def isolate(slot: Slot, error: Exception, settings: Settings, rewind: Callable[[], None], *, single: bool) -> None:
+    """A record that the engine cannot take: found by going one by one, then it is named, or set aside if so configured.
+
+    rewind: gives the open transaction up. single: whether one record alone was given to the engine. Raises PoisonError.
+    """
+    partition = slot.partition
+    if not single:
+        log.exception("%s[%d]: a batch failed; going record by record to find out which", *partition.events_tp)
+        slot.go_one_by_one(settings.batch)
+        rewind()
+        return
+    offset = _blamed(partition, error, settings.quarantine)
+    rewind()
+    _set_aside(partition, offset, error)
+
+
+def _blamed(partition: Partition, error: Exception, quarantine: bool) -> int:
     """The offset of the record at which the engine failed, to be set aside. Raises PoisonError where that is not wanted, or
     where it was no record at all."""
     offset = partition.applying
@@ -31,6 +50,6 @@ def blamed(partition: Partition, error: Exception, quarantine: bool) -> int:
     return offset
 
 
-def set_aside(partition: Partition, offset: int, error: Exception) -> None:
+def _set_aside(partition: Partition, offset: int, error: Exception) -> None:
     """When this record comes again it goes to the dead letters."""
     partition.quarantined[offset] = Bad(0, "quarantined", f"the engine failed on it: {type(error).__name__}: {error}")

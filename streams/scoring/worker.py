@@ -18,7 +18,7 @@ from streams.scoring.library import Library
 from streams.scoring.meter import Meter, arrived
 from streams.scoring.pace import Pace, TicksPace, WallPace
 from streams.scoring.partition import Partition
-from streams.scoring.poison import blamed, set_aside
+from streams.scoring.poison import isolate
 from streams.scoring.slot import Slot, sort
 from streams.scoring.sweep import plan_of, room_of
 from streams.scoring.takeover import Takeover
@@ -162,24 +162,12 @@ class Worker:
                 except ShoalError:
                     raise
                 except Exception as error:  # noqa: BLE001 whatever it is, the record that causes it is named
-                    self._isolate(slot, error, single)
+                    isolate(slot, error, self._settings, self._rewind, single=single)
                     return
             if step.moved:
                 self._meter.took(arrivals)
             self._commit_now = self._commit_now or step.commit
             self._waiting = self._waiting or step.waits_for_models
-
-    def _isolate(self, slot: Slot, error: Exception, single: bool) -> None:
-        """A record that the engine cannot take: find it by going one by one, then stop, or set it aside if so configured."""
-        partition = slot.partition
-        if not single:
-            log.exception("%s[%d]: a batch failed; going record by record to find out which", *partition.events_tp)
-            slot.go_one_by_one(self._settings.batch)
-            self._rewind()
-            return
-        offset = blamed(partition, error, self._settings.quarantine)
-        self._rewind()
-        set_aside(partition, offset, error)
 
     def _throttle(self) -> None:
         """Stops fetching what piles up behind a tick or a restore."""
@@ -261,18 +249,12 @@ class Worker:
     def _start(self, partition: Partition) -> None:
         """The state is whole: find the offsets it stands at, and go."""
         slot = self.slots.get(partition.number)
-        if slot is None or slot.partition is not partition:
-            return
-        if not self._takeover.finish(partition, self.connection):
+        if slot is None or slot.partition is not partition or not self._takeover.finish(partition, self.connection):
             return
         slot.running = True
         self._meter.restored(self._clock.monotonic() - slot.assigned_at)
-        log.info(
-            "partition %d runs from offset %d with %d customers",
-            partition.number,
-            partition.events_at,
-            len(partition.engine.table),
-        )
+        known = len(partition.engine.table)
+        log.info("partition %d runs from offset %d with %d customers", partition.number, partition.events_at, known)
 
     def revoked(self, partitions: Sequence[TP]) -> None:
         """Finishes the transaction, then puts the tables on the shelf: they may come back."""

@@ -41,6 +41,7 @@ from tests.oracle.decide import Change, Hysteresis, Moved
 from tests.oracle.partition import Label, Partition, Sample
 from tests.oracle.row import DAY, Event
 from tests.oracle.scripts import START, Define, Item, Promote, Sweep, definitions_of, edges, long_script, scripts, snapshots_of
+from tests.property.decoded_events import events_of
 from tests.quality.engine_run import Read
 
 OUTCOMES = ("applied", "duplicate", "late")
@@ -242,18 +243,7 @@ def decoded(records: Sequence[ReplayEvent]) -> list[Event]:
     """Events as the decoder reads them."""
     d = Decode(load_taxonomy("retail"), max_bytes=32_768, max_amount=1e7).run([Read(record) for record in records])  # type: ignore[misc]
     assert not d.bad
-    c = d.columns
-    columns = zip(
-        d.keys, c.times.tolist(), c.local.tolist(), c.behaviour.tolist(), c.revenue.tolist(), c.discount.tolist(),
-        c.category.tolist(), c.channel.tolist(), c.coupon.tolist(), c.message.tolist(), strict=True,
-    )  # fmt: skip
-    return [
-        Event(
-            name, at, local, BEHAVIOURS[behaviour], revenue, discount, None if category == NOBODY else category,
-            None if channel == NOBODY else CHANNELS[channel], bool(coupon), message,
-        )
-        for name, at, local, behaviour, revenue, discount, category, channel, coupon, message in columns
-    ]  # fmt: skip
+    return events_of(d)
 
 
 def learnt_from(events: Sequence[Event], config: LearnerConfig) -> Both:

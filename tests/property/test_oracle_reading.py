@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 from models.identity import stable_hash
-from models.row import BEHAVIOURS, CHANNELS
 from models.taxonomy import Taxonomy
 from streams.broker.memory import MemoryMessage
 from streams.broker.protocol import TP
@@ -23,11 +22,11 @@ from streams.replay.event import RawRecord, ReplayEvent
 from streams.replay.files import online_retail
 from streams.scoring import pace
 from streams.scoring.decode import Decode
-from streams.scoring.scan import NONE
 from streams.simulator import Config, generate_events, malformed
 from streams.simulator.malformed import KINDS
 from tests.oracle.reading import Reader, tick_in
 from tests.oracle.row import Event
+from tests.property.decoded_events import events_of
 
 Pair = tuple[bytes | None, bytes | None]
 MOST_BYTES, MOST_AMOUNT = 2_000, 1e7
@@ -52,16 +51,7 @@ def decoded(pairs: Iterable[Pair]) -> list[Event | str]:
     """What the decoder makes of each: an event in the oracle's words, or the kind of fault."""
     d = decode().run([MemoryMessage(TP("events", 0), n, key, value, None, 0) for n, (key, value) in enumerate(pairs)])
     found: dict[int, Event | str] = {bad.place: bad.kind for bad in d.bad}
-    c = d.columns
-    columns = zip(
-        d.places.tolist(), d.keys, c.times.tolist(), c.local.tolist(), c.behaviour.tolist(), c.revenue.tolist(),
-        c.discount.tolist(), c.category.tolist(), c.channel.tolist(), c.coupon.tolist(), c.message.tolist(), strict=True,
-    )  # fmt: skip
-    for place, key, at, local, behaviour, revenue, discount, category, channel, coupon, message in columns:
-        found[place] = Event(
-            key, at, local, BEHAVIOURS[behaviour], revenue, discount, None if category == NONE else category,
-            None if channel == NONE else CHANNELS[channel], bool(coupon), message,
-        )  # fmt: skip
+    found.update(zip(d.places.tolist(), events_of(d), strict=True))
     return [found[place] for place in range(len(found))]
 
 

@@ -4,36 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import msgspec
 import orjson
 import pytest
 
-from models.definitions import compile_definitions
 from models.engine import Engine
 from streams.contracts import journal
 from streams.contracts.changes import Change, CustomerSegments
 from streams.contracts.samples import Mark, Sample
-from streams.presets import load_definitions
-from streams.replay.event import iso_ms
 from streams.scoring.changelog import CURSOR_KEY
 from streams.scoring.digest import entries_of
 from streams.scoring.exact import Bad
 from streams.settings import DAY_MS
 from tests.chaos.stand import PLAN, TOPICS, Stand, program
-
-START = 19_000 * DAY_MS
-Record = tuple[bytes, bytes]
-
-
-def event(customer: str = "ada", at: int = START, **changes: Any) -> Record:
-    body = {"type": "track", "event": "Product Viewed", "userId": customer, "timestamp": iso_ms(at), **changes}
-    return customer.encode(), orjson.dumps(body)
-
-
-def order(customer: str = "ada", at: int = START, revenue: float = 20.0, **changes: Any) -> Record:
-    return event(customer, at, event="Order Completed", properties={"revenue": revenue}, **changes)
+from tests.unit.partition_records import START, event, order
 
 
 @pytest.fixture
@@ -276,34 +261,3 @@ def test_a_sweep_is_cut_by_its_cap_and_marked_once_at_its_end() -> None:
             between = -1
         between += 1
     assert sum(isinstance(item, Mark) for item in said) == 3
-
-
-def test_a_micro_segment_that_is_no_more_has_a_name_when_it_ends(stand: Stand) -> None:
-    """Also one with a lower id than those that stayed."""
-    stand.feed([order()])
-    stand.sweep(START + 30 * DAY_MS)
-    held = {change.current.segment for change in changes_open(stand) if change.segmentation == "micro" and change.current}
-    assert held
-    definitions = load_definitions("retail")
-    gone = next(segment for segment in definitions.micro.segments if f"micro:{segment.key}" in held or segment.key in held)
-    assert gone.id < max(segment.id for segment in definitions.micro.segments)
-    left = [segment for segment in definitions.micro.segments if segment is not gone]
-    selector = f"micro:{gone.key}"
-    without = msgspec.structs.replace(
-        definitions,
-        micro=msgspec.structs.replace(definitions.micro, segments=left),
-        primary=msgspec.structs.replace(definitions.primary, priority=[s for s in definitions.primary.priority if s != selector]),
-        recommend=msgspec.structs.replace(
-            definitions.recommend, offers=[offer for offer in definitions.recommend.offers if offer.segment != selector]
-        ),
-    )
-    stand.commit()
-    stand.partition.adopt_definitions(compile_definitions(without))
-    stand.sweep(START + 31 * DAY_MS)
-    ended = [change.previous for change in changes_open(stand) if change.segmentation == "micro" and change.current is None]
-    assert [(one.segment, one.name) for one in ended if one] == [(f"micro-{gone.id}", f"Former segment {gone.id}")]
-
-
-def changes_open(stand: Stand) -> list[Change]:
-    """Those of the open transaction."""
-    return [msgspec.json.decode(record.value or b"", type=Change) for record in stand.open if record.topic == TOPICS.changes]
