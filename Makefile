@@ -57,7 +57,7 @@ chaos: broker-jars ## Kill, cut off, fill up, restart and compare (FAULTS=all|ki
 	*) $(PY) -m tests.chaos.run --faults $(FAULTS) --runs $(RUNS) --seed $(SEED) $(ARGS) ;; \
 	esac
 
-soak: broker-jars ## Half the load that two workers can take, a fault a minute, then the oracle (MINUTES=30 SEED=1 ARGS="--rate 5000")
+soak: broker-jars ## Half of what can be sent and taken at once, a fault a minute, then the oracle (MINUTES=30 SEED=1 ARGS="--rate 5000")
 	@$(PY) -m tests.soak.run --minutes $(MINUTES) --seed $(SEED) $(ARGS)
 
 limits: broker-jars ## A million promoted at once, a slow broker, hot keys, five million customers, ... (ARGS="--only backlog")

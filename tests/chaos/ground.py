@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -34,6 +35,11 @@ class Ground:
     def servers(self, way: str) -> str:
         """What a client that comes by this way is given; the broker tells it the same address."""
         return f"127.0.0.1:{self.proxies[way].port}"
+
+    @property
+    def used_mb(self) -> float:
+        """Of the disk."""
+        return shutil.disk_usage(self.folder).used / _PIECE
 
     def kill(self) -> None:
         """kill -9 of the broker; what it had written to its files stays."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import shutil
 import signal
 import time
 from collections import Counter
@@ -53,6 +54,7 @@ class Hand:
     def _revive(self) -> None:
         if self.ground is not None and not self._down and broker_status(self.ground.folder) is None:
             self.did["coordinator"] += 1
+            shutil.copy(self.ground.running.log, self.crew.folder / f"broker.{self.did['coordinator']}.txt")
             self.ground.start()
 
     def act(self, fault: Fault) -> None:

@@ -92,6 +92,9 @@ class Soak:
                 say(f"minute {minute + 1:2d}, {kind:11s}: {self._told(minute)}")
             made = self._drained(hand, minutes, load)
             rests = self.crew.rest()
+            killed = sum(n for what, n in self.crew.struck().items() if what.endswith("kill the broker"))
+            if (by_itself := hand.did["coordinator"] - killed) > 0:
+                say(f"the broker ended by itself {by_itself} times; its last words: {self.folder}/broker.*.txt")
         except ShoalError:
             self.crew.tell()
             raise
@@ -134,7 +137,8 @@ class Soak:
         return (
             f"{delays(seen)}; calm {delays(self._delays(end - CALM_S, end))}; "
             f"lag {max(lags):,} at most, {lags[-1]:,} at its end; "
-            f"workers {self.workers.seen[-1][1]:.0f} MB, learner {self.learner.seen[-1][1]:.0f} MB"
+            f"workers {self.workers.seen[-1][1]:.0f} MB, learner {self.learner.seen[-1][1]:.0f} MB, "
+            f"disk {self.stand.ground.used_mb:,.0f} MB"
         )
 
     def _delays(self, begin: float, end: float) -> list[float]:
@@ -188,7 +192,7 @@ def _run(given: argparse.Namespace) -> int:
         rate = given.rate
         if rate is None:
             most = fastest(site, harmed, folder / "fastest", given.seed)
-            say(f"two workers take {most:,.0f} events a second of a topic that is full, all readers beside them")
+            say(f"{most:,.0f} events a second go through all of it at most: load, broker, two workers, learner and reader")
             rate = most / 2
         soak = Soak(prepared(site, harmed), rate, given.minutes, Random(given.seed), folder / "soak")
         wrong = soak.run()
