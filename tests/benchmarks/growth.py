@@ -15,7 +15,7 @@ import numpy as np
 
 from models.engine import Engine
 from models.kernel.tables import I8
-from tests.benchmarks.machine import available_gib
+from tests.benchmarks.machine import available_gib, in_huge_pages
 from tests.benchmarks.population import BATCH, DAY, DAYS, START, events, fill, ids, new_engine
 
 _FEW = 10_000
@@ -88,7 +88,7 @@ def main() -> None:
         fill(engine, size)
         streams[size] = Stream(engine)
     name = f"growth_{many // 1_000_000}m_over_10k"
-    row: dict[str, object] = {"customers": many}
+    row: dict[str, object] = {"customers": many, "growth_in_huge_pages": round(in_huge_pages(), 2)}
     rng = np.random.default_rng(2)
     for law, draw in (("", evenly), ("_zipf", by_zipf)):
         for stream in streams.values():

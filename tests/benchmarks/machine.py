@@ -42,6 +42,12 @@ def resident(pid: int | str = "self") -> int:
     return pages * _PAGE
 
 
+def in_huge_pages() -> float:
+    """Of this process's own memory, the share (0 to 1) that the kernel gave in huge pages: without them look-ups cost more."""
+    sizes = dict(line.split()[:2] for line in _lines("/proc/self/smaps_rollup")[1:])
+    return int(sizes.get("AnonHugePages:", 0)) / max(1, int(sizes.get("Anonymous:", 0)))
+
+
 def occasion() -> dict[str, object]:
     """The run: when, of which commit (with a + if files differ from it), on which broker and machine, how busy that was."""
     return {

@@ -127,13 +127,14 @@ def _memory(bench: Figures) -> str:
                 f"{bench['sweep_moving_seconds_per_million']:.2f} s of CPU",
             )
         )
+    huge = f"; {bench['growth_in_huge_pages']:.0%} of the memory in huge pages" if "growth_in_huge_pages" in bench else ""
     for name, us, law in (("", "growth_us", "drawn evenly"), ("_zipf", "growth_us_zipf", "drawn by Zipf's law")):
         for size, ratio in _growth(bench, name):
             few, many = bench[us].values()
             rows.append(
                 (
                     f"an event in the engine, {size} million customers beside 10,000, {law}",
-                    f"{ratio:.2f} times ({few:.2f}, {many:.2f} us)",
+                    f"{ratio:.2f} times ({few:.2f}, {many:.2f} us{huge})",
                 )
             )
     if "growth_learner" in bench:

@@ -48,6 +48,7 @@ BENCH: Figures = {
     "growth_5m_over_10k": 1.9,
     "growth_us": {"10000": 2.0, "5000000": 3.8},
     "growth_5m_over_10k_zipf": 1.2,
+    "growth_in_huge_pages": 0.97,
     "growth_us_zipf": {"10000": 2.0, "5000000": 2.4},
     "growth_learner": 0.63,
     "learner": {
@@ -96,8 +97,11 @@ def test_every_figure_stands_on_the_page() -> None:
     assert line_with(page, "| Shoal's worker | 88") == "| Shoal's worker | 88 | 270 |"
     for told in ("933 bytes", "4.2 s (5.0 of CPU)", "12,345 memberships move | 1.75 s", "at 5,000 events a second"):
         assert told in page
-    assert "5 million customers beside 10,000, drawn evenly | 1.90 times (2.00, 3.80 us)" in page
-    assert "5 million customers beside 10,000, drawn by Zipf's law | 1.20 times (2.00, 2.40 us)" in page
+    assert "5 million customers beside 10,000, drawn evenly | 1.90 times (2.00, 3.80 us; 97% of the memory in huge pages)" in page
+    assert (
+        "5 million customers beside 10,000, drawn by Zipf's law | 1.20 times (2.00, 2.40 us; 97% of the memory in huge pages)"
+        in page
+    )
     assert "600,000 customers beside 60,000 | 0.63 times (10,714 samples, one customer in 16, beside 17,143)" in page
     assert "`make bench`, 2026-01-02 03:04 UTC, commit abc1234: 1,200,000 events of 50,000 customers, rounds: 3" in " ".join(
         page.split()
