@@ -38,7 +38,7 @@ class Ground:
 
     @property
     def used_mb(self) -> float:
-        """Of the disk."""
+        """Of the file system that the folder is on."""
         return shutil.disk_usage(self.folder).used / _PIECE
 
     def kill(self) -> None:

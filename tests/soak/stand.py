@@ -137,7 +137,7 @@ def fastest(site: Site, harmed: Ground, folder: Path, seed: int) -> float:
     """Events a second that go through all of it, from a load that sends as fast as it can to two workers' commits.
 
     All customers are new; the learner runs and a recorder reads along. Load, broker and readers share the machine, as they do
-    in the soak: what workers take of a topic that is full already is nearly twice as much, and cannot be had there.
+    in the soak: what workers take of a topic that is full already is more, and cannot be had there.
     """
     there = prepared(site, harmed)
     crew, recorder = there.crew(folder, seed), Recorder(there.settings, b"77")
